@@ -1,0 +1,103 @@
+/* The configuration: an ini file in PgBouncer's manner, the environment, the command line.
+ *
+ * Loading never stops at the first mistake: all of them are collected with file and line. What was
+ * loaded is immutable; RELOAD loads a new one and swaps the pointer. Old ones are kept until the
+ * process ends, so a pointer that a worker holds stays good.
+ */
+#pragma once
+
+#include <stdio.h>
+
+#include "base/err.h"
+#include "base/slice.h"
+#include "conf/options.h"
+
+/* One line of [databases]. NULL or -1: not given. */
+struct conf_database {
+    const char *name; /* "*" for the fallback */
+    const char *host; /* NULL: the unix socket directory /var/run/postgresql */
+    int port;         /* 5432 when not given */
+    const char *dbname; /* NULL: the name the client asked for */
+    const char *user;   /* forced user */
+    const char *password;
+    const char *control_user;     /* who loads the catalog; NULL: see conf_control_user */
+    const char *control_password;
+    const char *client_encoding;
+    const char *datestyle;
+    const char *timezone;
+    const char *application_name;
+    const char *connect_query;
+    int pool_size;
+    int min_pool_size;
+    int max_db_connections;
+    int pool_mode; /* an enum pool_mode, or -1 */
+    int cache;     /* 0 off, 1 on, -1 not given */
+};
+
+/* One role: from [users] and from auth_file (userlist.txt). */
+struct conf_user {
+    const char *name;
+    const char *secret; /* plain text, "md5..." or "SCRAM-SHA-256$..."; NULL: none known */
+    int pool_size;
+    int pool_mode;
+    int max_user_connections;
+};
+
+struct conf {
+    struct options options;
+    const char *file; /* NULL: made from the command line */
+    uint64_t loaded_at_ms;
+    /* lookups: conf_database_find, conf_user_find */
+    struct conf_database *databases;
+    unsigned database_count;
+    struct conf_user *users;
+    unsigned user_count;
+};
+
+/* Where and what: "pgrecall.ini:12: pool_sizes: unknown option". */
+struct conf_mistakes {
+    char *text; /* lines; ours: conf_mistakes_fini */
+    unsigned count;
+};
+void conf_mistakes_fini(struct conf_mistakes *mistakes);
+
+/* A pair from the command line (--name value) or the environment; file wins over the default, the
+ * environment over the file, the command line over all. */
+struct conf_override {
+    const char *name;
+    const char *value;
+};
+
+/* Loads `file` (NULL: none) or, with a DSN (postgres://... or key=value ...), a configuration with
+ * one database under its own name and as "*". ERR_INVALID with every mistake in *mistakes. */
+MUST_USE enum err conf_load(const char *file, const char *dsn,
+                            const struct conf_override *overrides, unsigned override_count,
+                            struct conf **out, struct conf_mistakes *mistakes);
+void conf_destroy(struct conf *conf);
+
+/* The database a client asked for: by name, else "*" (then dbname is NULL or a fixed one), else
+ * NULL. */
+const struct conf_database *conf_database_find(const struct conf *conf, struct slice name);
+const struct conf_user *conf_user_find(const struct conf *conf, struct slice name);
+
+/* Walks the table of options as texts, for SHOW CONFIG and the manual. False past the end. */
+struct option_row {
+    const char *name;
+    const char *value; /* of conf; in a static or conf-owned buffer good until the next call */
+    const char *default_value;
+    const char *prose;
+    bool reloadable;
+};
+bool conf_option_row(const struct conf *conf, unsigned index, struct option_row *out);
+
+/* Changes one reloadable option of a copy of `conf` (console: SET name = value).
+ * ERR_NOT_FOUND, ERR_INVALID, ERR_RANGE, ERR_UNSUPPORTED (needs a restart). */
+MUST_USE enum err conf_set(const struct conf *conf, const char *name, const char *value,
+                           struct conf **out);
+
+/* Writes docs/config.md from the table. */
+void conf_write_manual(FILE *out);
+
+/* The configuration in force, for any thread; conf_swap makes a new one current. */
+const struct conf *conf_current(void);
+void conf_swap(struct conf *conf);

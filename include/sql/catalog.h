@@ -1,0 +1,54 @@
+/* An immutable snapshot of what a database's catalog says about its tables, functions, operators
+ * and types: what the proofs of sql/verdict.h stand on.
+ *
+ * It is built once from the rows of a fixed list of queries (catalog_query), then shared between
+ * threads by counted references and swapped whole.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "base/slice.h"
+
+struct catalog;
+struct catalog_builder;
+
+/* The queries that make a snapshot, in the order in which their rows are to be added. All run in
+ * one REPEATABLE READ READ ONLY transaction with search_path = pg_catalog. */
+unsigned catalog_query_count(void);
+const char *catalog_query(unsigned index);
+
+/* A cheap query with one row of one text column: when it differs from the snapshot's, reload. It
+ * moves with DDL, GRANT, roles, policies, settings of roles, and reloads of the configuration. */
+const char *catalog_fingerprint_query(void);
+
+struct catalog_builder *catalog_builder_create(void);
+void catalog_builder_destroy(struct catalog_builder *builder);
+
+/* Adds one row of query `index`. Values are texts as libpq gives them; data == NULL is NULL.
+ * ERR_MALFORMED  not the columns that the query has. */
+MUST_USE enum err catalog_builder_add(struct catalog_builder *builder, unsigned index,
+                                      const struct slice *values, unsigned count);
+
+/* Ends the build and takes the builder along, whatever comes of it. `version` is the number that
+ * verdicts made on this snapshot carry. */
+MUST_USE enum err catalog_builder_finish(struct catalog_builder *builder, uint64_t version,
+                                         struct catalog **out);
+
+struct catalog *catalog_ref(struct catalog *catalog);
+void catalog_unref(struct catalog *catalog);
+uint64_t catalog_version(const struct catalog *catalog);
+size_t catalog_bytes(const struct catalog *catalog);
+
+/* The OID under which generations of relation `oid` run: the root of its partition or inheritance
+ * tree, else itself. */
+uint32_t catalog_root(const struct catalog *catalog, uint32_t oid);
+
+/* "schema.name" of a relation, or NULL. Lives as long as the snapshot. */
+const char *catalog_relation_name(const struct catalog *catalog, uint32_t oid);
+
+/* OIDs of the relations of that name ("x" in any schema, or "s.x"); at most `max`, returns how
+ * many there are. For FLUSH TABLE. */
+size_t catalog_relations_named(const struct catalog *catalog, struct slice name, uint32_t *out,
+                               size_t max);

@@ -1,0 +1,131 @@
+/* What one statement may do, as far as its text and the catalog prove it.
+ *
+ * Deny by default: a verdict starts as "not cacheable, may write anything, may change the session"
+ * and each part is taken back only where it is proven. `reason` says the first thing that stood
+ * against caching, `object` the name that caused it.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/hash.h"
+#include "base/slice.h"
+
+/* X(NAME, text for people). The order is the order in which reasons are shown. */
+#define REASONS(X)                                                                                 \
+    X(NONE, "cacheable")                                                                           \
+    X(CACHE_OFF, "the cache is off")                                                               \
+    X(NO_CATALOG, "the catalog of this database is not loaded")                                    \
+    X(CATALOG_STALE, "the catalog changed and is being reloaded")                                  \
+    X(DOUBTFUL_TEXT, "the text cannot be cut into tokens with certainty")                          \
+    X(TOO_LONG, "the text is longer than the limits for analysis")                                 \
+    X(SYNTAX, "the parser does not know this syntax")                                              \
+    X(SEVERAL_STATEMENTS, "more than one statement")                                               \
+    X(EMPTY, "an empty query")                                                                     \
+    X(NOT_A_QUERY, "not a SELECT, VALUES or TABLE")                                                \
+    X(WRITES, "it writes")                                                                         \
+    X(ROW_LOCK, "it locks rows")                                                                   \
+    X(SELECT_INTO, "SELECT INTO creates a table")                                                  \
+    X(SQL_VALUE_FUNCTION, "it asks for the time or the user")                                      \
+    X(TABLESAMPLE, "TABLESAMPLE")                                                                  \
+    X(SYSTEM_COLUMN, "a system column")                                                            \
+    X(FUNCTION, "a function that is not proven to depend on its arguments alone")                  \
+    X(OPERATOR, "an operator that is not proven to depend on its arguments alone")                 \
+    X(TYPE, "a type or cast that is not proven safe")                                              \
+    X(MAGIC_DATE, "a constant that may mean the current time")                                     \
+    X(UNKNOWN_RELATION, "a relation that the catalog does not have")                               \
+    X(SYSTEM_RELATION, "a system relation")                                                        \
+    X(RELATION_KIND, "a relation of a kind that is not cached")                                    \
+    X(TEMPORARY, "a temporary relation")                                                           \
+    X(ROW_SECURITY, "row security")                                                                \
+    X(VIEW, "a view whose definition is not proven")                                               \
+    X(COLUMN_TYPE, "a column of a type that is not proven safe")                                   \
+    X(COLUMN_NAME, "a column reference that may call a function")                                  \
+    X(EXPRESSION, "an expression that is not known to be safe")                                    \
+    X(TOO_MANY_TABLES, "more tables than an entry can depend on")                                  \
+    X(IN_TRANSACTION, "inside a transaction block")                                                \
+    X(SESSION_STATE, "the session has state that is not part of the key")                          \
+    X(SESSION_SETTINGS, "a setting of the session rules it out")                                   \
+    X(PIPELINE, "part of a pipeline")                                                              \
+    X(ROW_LIMIT, "Execute with a row limit")                                                       \
+    X(PARAMETERS, "parameters that cannot be part of a key")                                       \
+    X(CLOSED, "a write to one of its tables is on its way")                                        \
+    X(BACKEND_DIFFERS, "the backend's settings differ from the session's")                         \
+    X(ANSWER, "the answer came with a notice, an error or a changed setting")                      \
+    X(TOO_BIG, "the answer is larger than max_entry")                                              \
+    X(MOVED, "a table changed while the answer was on its way")
+
+#define REASON_ENUM(name, text) REASON_##name,
+enum reason { REASONS(REASON_ENUM) REASON_COUNT };
+#undef REASON_ENUM
+
+const char *reason_text(enum reason reason); /* for people */
+const char *reason_name(enum reason reason); /* "not_a_query": for counters */
+
+/* What a statement may do to the session that the pool must know. */
+enum effect {
+    EFFECT_WRITES_ALL = 1 << 0,   /* may change any table of the database */
+    EFFECT_DDL = 1 << 1,          /* may change the catalog: the snapshot is stale afterwards */
+    EFFECT_GLOBAL = 1 << 2,       /* may change what other databases show (roles, ALTER SYSTEM) */
+    EFFECT_TX_BEGIN = 1 << 3,     /* may open a transaction block */
+    EFFECT_TX_END = 1 << 4,       /* may commit or roll back (COMMIT, ROLLBACK, CALL, DO, ...) */
+    EFFECT_PIN = 1 << 5,          /* may leave state on the backend: see pin */
+    EFFECT_UNPIN = 1 << 6,        /* DISCARD ALL: the state of built-in settings is gone */
+    EFFECT_DIRTY = 1 << 7,        /* with PIN: DISCARD ALL does not undo it (custom settings, LOAD,
+                                     unknown functions): the backend is closed, not reused */
+    EFFECT_DEALLOCATE = 1 << 8,   /* drops prepared statements by SQL */
+};
+
+/* Why a session holds its backend. */
+#define PINS(X)                                                                                    \
+    X(NONE, "")                                                                                    \
+    X(SETTING, "a setting was changed")                                                            \
+    X(TEMPORARY, "a temporary table")                                                              \
+    X(LISTEN, "LISTEN")                                                                            \
+    X(CURSOR, "a cursor")                                                                          \
+    X(PREPARED, "PREPARE")                                                                         \
+    X(LOCK, "a session advisory lock")                                                             \
+    X(FUNCTION, "a function that may change the session")                                          \
+    X(UNKNOWN, "a statement that may change the session")
+#define PIN_ENUM(name, text) PIN_##name,
+enum pin { PINS(PIN_ENUM) PIN_COUNT };
+#undef PIN_ENUM
+const char *pin_text(enum pin pin);
+
+enum { VERDICT_TABLES_MAX = 32, VERDICT_OBJECT_MAX = 64 };
+
+struct verdict {
+    uint64_t catalog_version; /* of the snapshot it was proven on */
+    enum reason reason;       /* REASON_NONE: cacheable */
+    unsigned effects;         /* enum effect */
+    enum pin pin;
+    uint16_t read_count;  /* cacheable: what an entry depends on */
+    uint16_t write_count; /* without EFFECT_WRITES_ALL: what it may change, closure included */
+    uint32_t reads[VERDICT_TABLES_MAX];  /* relation OIDs; a partition stands as its root */
+    uint32_t writes[VERDICT_TABLES_MAX]; /* the same */
+    char object[VERDICT_OBJECT_MAX];     /* what caused `reason`; may be "" */
+};
+
+struct catalog;
+
+/* Proves what can be proven about `text` (the client's text, not the canonical one).
+ *
+ * catalog  NULL: nothing about tables and functions is known; the verdict still tells BEGIN from
+ *          COMMIT from SET, and everything that reads or writes tables may write anything.
+ * scan_flags  what scan_text said of it.
+ *
+ * Never fails; always sets all of *out. Any thread of the fixed set of workers may call it
+ * (libpg_query keeps its state per thread and takes a pthread key per thread for good).
+ */
+void verdict_prove(struct slice text, unsigned scan_flags, const struct catalog *catalog,
+                   struct verdict *out);
+
+/* A bounded memo of verdicts by 128-bit hash. One per worker, no locks. */
+struct verdict_memo;
+struct verdict_memo *verdict_memo_create(unsigned slots); /* rounded up to a power of two */
+void verdict_memo_destroy(struct verdict_memo *memo);
+/* Borrowed until the next call on this memo; NULL if not there or of another catalog version. */
+const struct verdict *verdict_memo_get(struct verdict_memo *memo, struct hash128 key,
+                                       uint64_t catalog_version);
+const struct verdict *verdict_memo_put(struct verdict_memo *memo, struct hash128 key,
+                                       const struct verdict *verdict);

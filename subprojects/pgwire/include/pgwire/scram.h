@@ -1,0 +1,82 @@
+/* The three ways of proving a password: md5, and SCRAM-SHA-256 from both sides.
+ *
+ * The exchange functions hold their state in a struct of the caller and write into its buffers;
+ * texts of the peer are bounded by PGWIRE_SCRAM_TEXT_MAX. Comparisons of secrets are constant in
+ * time. The iteration count that a server asks of us is bounded, so that it cannot stall us.
+ *
+ * Source  RFC 5802, RFC 7677; PostgreSQL manual, "SASL Authentication"; RFC 4013 for SASLprep (as
+ *         Postgres: a password that is no valid UTF-8 or cannot be prepared is used as it is).
+ */
+#pragma once
+
+#include "pgwire/types.h"
+
+enum {
+    PGWIRE_SCRAM_KEY_LEN = 32,
+    PGWIRE_SCRAM_SALT_MAX = 64,
+    PGWIRE_SCRAM_TEXT_MAX = 1024,
+    PGWIRE_SCRAM_ITERATIONS_MAX = 1000000,
+    PGWIRE_SCRAM_ITERATIONS_DEFAULT = 4096,
+    PGWIRE_MD5_LEN = 35 /* "md5" and 32 hex digits */
+};
+
+/* "md5" + md5(password + user): what pg_authid stores. `out` has PGWIRE_MD5_LEN + 1 bytes. */
+void pgwire_md5_secret(const char *password, const char *user, char *out);
+
+/* What is sent over the wire: "md5" + md5(secret without "md5" + salt). */
+void pgwire_md5_answer(const char *secret, const uint8_t salt[4], char *out);
+
+/* The secret of a role as SCRAM keeps it: "SCRAM-SHA-256$iterations:salt$stored:server". */
+struct pgwire_scram_secret {
+    uint32_t iterations;
+    uint8_t salt[PGWIRE_SCRAM_SALT_MAX];
+    size_t salt_len;
+    uint8_t stored_key[PGWIRE_SCRAM_KEY_LEN];
+    uint8_t server_key[PGWIRE_SCRAM_KEY_LEN];
+};
+enum pgwire_status pgwire_scram_read_secret(const char *text, struct pgwire_scram_secret *out);
+void pgwire_scram_make_secret(const char *password, const uint8_t *salt, size_t salt_len,
+                              uint32_t iterations, struct pgwire_scram_secret *out);
+
+/* Server side: we ask a client for its proof. */
+struct pgwire_scram_server {
+    struct pgwire_scram_secret secret;
+    char client_first_bare[PGWIRE_SCRAM_TEXT_MAX];
+    char server_first[PGWIRE_SCRAM_TEXT_MAX];
+    char nonce[PGWIRE_SCRAM_TEXT_MAX];
+    uint8_t channel_flag;                      /* 'n' or 'y' as the client said */
+    uint8_t client_key[PGWIRE_SCRAM_KEY_LEN]; /* after success: for pass-through to the backend */
+};
+/* Takes client-first-message and makes server-first-message (in server->server_first).
+ * `random` are 18 bytes of chance. MALFORMED for anything RFC 5802 forbids, and for a client that
+ * asks for channel binding. */
+enum pgwire_status pgwire_scram_server_first(struct pgwire_scram_server *server,
+                                             const struct pgwire_scram_secret *secret,
+                                             struct pgwire_slice client_first,
+                                             const uint8_t random[18]);
+/* Takes client-final-message. OK with *out_proven false is a wrong password; with true,
+ * server-final-message is in `out` (zero-terminated, at most 64 bytes). */
+enum pgwire_status pgwire_scram_server_final(struct pgwire_scram_server *server,
+                                             struct pgwire_slice client_final, bool *out_proven,
+                                             char out[64]);
+
+/* Client side: we prove ourselves to a backend, by password or by keys learned from a client. */
+struct pgwire_scram_client {
+    const char *password;      /* borrowed; NULL: use client_key and secret */
+    const uint8_t *client_key; /* borrowed, with `secret`: pass-through of a client's proof */
+    const struct pgwire_scram_secret *secret;
+    char first_bare[PGWIRE_SCRAM_TEXT_MAX];
+    char nonce[64];
+    uint8_t server_signature[PGWIRE_SCRAM_KEY_LEN];
+};
+/* Makes client-first-message in `out`; returns its length. */
+size_t pgwire_scram_client_first(struct pgwire_scram_client *client, const uint8_t random[18],
+                                 char out[PGWIRE_SCRAM_TEXT_MAX]);
+/* Takes server-first-message, makes client-final-message in `out`. MALFORMED also when the keys
+ * do not fit the server's salt and iterations; TOO_BIG over PGWIRE_SCRAM_ITERATIONS_MAX. */
+enum pgwire_status pgwire_scram_client_final(struct pgwire_scram_client *client,
+                                             struct pgwire_slice server_first,
+                                             char out[PGWIRE_SCRAM_TEXT_MAX], size_t *out_len);
+/* Checks server-final-message: *out_genuine says whether the server knows the secret too. */
+enum pgwire_status pgwire_scram_client_verify(struct pgwire_scram_client *client,
+                                              struct pgwire_slice server_final, bool *out_genuine);
