@@ -1,13 +1,13 @@
 /* Every option of [pgrecall] with its value, made from conf/options.def.
  *
- * A row of the table is OPTION(name, TYPE, field, default, min, max, reload, prose). The types:
- *   BOOL      bool        0/1, on/off, true/false, yes/no
+ * A row of the table is OPTION(name, TYPE, field, default, range, reload, prose). The types:
+ *   BOOL      bool        1/0, on/off, true/false, yes/no
  *   INT       int64_t     field = name
  *   DURATION  uint64_t    field = name_ms; "30s", "50ms", "1h"; a bare number is seconds, as in
  *                         PgBouncer; stored in milliseconds
  *   SIZE      uint64_t    field = name_bytes; "256MB", "1kB"; a bare number is bytes
- *   TEXT      const char *
- *   ENUM      int         one of the names listed in the row
+ *   TEXT      const char *  never NULL, "" when not given; owned by the struct conf around it
+ *   ENUM      int         the index of the name in the row's NAMES
  */
 #pragma once
 
