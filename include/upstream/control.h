@@ -1,0 +1,87 @@
+/* The control connection of one database: libpq, asynchronous, on the main thread's loop. It loads
+ * the catalog, knows which server this is, and finds out whether a lost backend is gone.
+ *
+ *   IDLE ─ wanted ─► CONNECTING ─► IDENTIFYING ─► LOADING ─► READY ─┬─ fingerprint moved, refresh ─► LOADING
+ *                        ▲                                          ├─ verify ─► IDENTIFYING
+ *                        └────────── back-off ◄──── any failure ◄───┘
+ *
+ * While it is not READY nothing of this database may be served from the cache: the realm's owner
+ * learns of every change through the hooks. Losing the connection is the first sign of a restarted
+ * server, so on_lost is called before anything else happens.
+ *
+ * Threads  The hooks run on the main loop. control_want, control_refresh, control_verify and
+ *          control_await_gone may be called from any thread.
+ */
+#pragma once
+
+#include "base/slice.h"
+#include "net/loop.h"
+#include "sql/catalog.h"
+#include "upstream/database.h"
+
+struct control;
+
+/* Which server, which database: any change means that nothing learned before holds. */
+struct control_identity {
+    uint64_t system_identifier;
+    uint32_t timeline;
+    uint32_t database_oid;
+    uint64_t postmaster_start_us; /* as pg_postmaster_start_time says, since 1970 */
+    int server_version;           /* e.g. 150018 */
+};
+
+struct control_hooks {
+    /* Connected and identified, before any on_catalog. Called again after control_verify or a
+     * reconnect; the receiver compares. */
+    void (*on_identity)(struct database *database, const struct control_identity *identity);
+    /* The version to stamp the next snapshot with: asked just before its transaction begins. */
+    uint64_t (*on_load)(struct database *database);
+    /* A new snapshot; the reference goes to the receiver. */
+    void (*on_catalog)(struct database *database, struct catalog *catalog);
+    /* The connection is lost or could not be made: what is known may not hold any more. */
+    void (*on_lost)(struct database *database);
+    /* pg_conf_load_time or the settings of roles and databases moved: backends must be recycled. */
+    void (*on_settings)(struct database *database);
+};
+void control_init(struct loop *main_loop, const struct control_hooks *hooks);
+void control_stop_all(void); /* on the main loop; closes all connections */
+
+struct control *control_create(struct database *database);
+void control_destroy(struct control *control);
+
+/* Somebody wants the cache of this database: connect if not connected. Cheap when it is. `role` and
+ * `password` (may be NULL) are used when neither the database's line nor the options name a
+ * control_user: those of the first client that logged in. */
+void control_want(struct control *control, const char *role, const char *password);
+
+/* The catalog changed (DDL seen): load it again soon; several wishes become one load. */
+void control_refresh(struct control *control);
+
+/* A backend died unexpectedly: ask the server who it is, then on_identity (or on_lost). */
+void control_verify(struct control *control);
+
+/* Calls on_gone (main loop) when backend `pid` is provably gone: the server says so, or the server
+ * itself has been restarted since. Asks pg_terminate_backend once, then looks every 200 ms, for as
+ * long as it takes, over reconnects. */
+struct control_gone {
+    struct loop_post post;
+    struct link link;
+    uint32_t backend_pid;
+    uint64_t postmaster_start_us; /* set by control_await_gone: incarnation it belonged to */
+    bool asked;
+    void (*on_gone)(struct control_gone *gone); /* frees it */
+    void *context;
+};
+void control_await_gone(struct control *control, struct control_gone *gone);
+
+enum control_state {
+    CONTROL_IDLE,
+    CONTROL_CONNECTING,
+    CONTROL_IDENTIFYING,
+    CONTROL_LOADING,
+    CONTROL_READY,
+    CONTROL_BACKOFF
+};
+enum control_state control_state(const struct control *control); /* any thread */
+const char *control_state_text(enum control_state state);
+const char *control_error(const struct control *control, char *out, unsigned out_len);

@@ -1,0 +1,54 @@
+/* A database as clients name it: where it lives, its pools, and what its control connection knows.
+ *
+ * Databases are made when a client first asks for one that the configuration has (by name or by
+ * "*"), and live until the process ends. Shared by all workers.
+ *
+ * Threads  database_get and all fields marked (lock) under the registry's or the database's mutex;
+ *          atomics as named; `name` never changes.
+ */
+#pragma once
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/slice.h"
+#include "base/table.h"
+#include "conf/conf.h"
+
+struct pool;
+struct realm;
+struct control;
+
+struct database {
+    char *name;
+    _Atomic(const struct conf_database *) conf; /* of the configuration in force; NULL: gone */
+    const char *dbname;  /* at the server: conf->dbname or name; fixed when made */
+    struct realm *realm; /* generations and catalog; set by database_registry's on_created hook */
+    struct control *control;
+    pthread_mutex_t mutex; /* of pools and of everything inside its pools */
+    struct table pools;    /* by role (lock) */
+    unsigned connections;  /* backends of all its pools, logging in or in use (lock) */
+    _Atomic(unsigned) client_count;
+    _Atomic(bool) paused;
+};
+
+/* Called once for a new database, before anybody else sees it: makes realm and control. */
+typedef void database_on_created(struct database *database);
+void databases_init(database_on_created *on_created);
+void databases_fini(void); /* frees all; nobody may hold a backend any more */
+
+/* The database a client asked for, made if need be; NULL if the configuration has none. */
+struct database *database_get(struct slice name);
+
+/* Walks all databases in the order of their making: index 0, 1, ...; NULL at the end. */
+struct database *database_at(unsigned index);
+
+/* After conf_swap: points every database at its new line, or NULL where it is gone (its idle
+ * backends are closed, its busy ones when they are given back). Any thread. */
+void databases_reload(void);
+
+/* PAUSE: no backend is handed out any more; RESUME: waiters are served again. */
+void database_pause(struct database *database, bool paused);
+
+/* Backends not idle: 0 says that a PAUSE has been reached. */
+unsigned database_busy_count(struct database *database);

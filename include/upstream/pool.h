@@ -1,0 +1,106 @@
+/* The pool of one (database, role): its backends on all workers, and who waits for one.
+ *
+ * Fairness  Waiters form one queue for the whole process, in the order in which they began to wait.
+ *           A backend that becomes free goes to the first waiter of its profile, whichever worker
+ *           that waiter lives on (the connection moves there); when the first waiter of all has
+ *           another profile and has waited POOL_PROFILE_PATIENCE_MS, an idle or freed backend is
+ *           closed and one with that waiter's profile is opened in its place.
+ * Limits    pool_size (of the database's line, the user's, or default_pool_size) bounds backends of
+ *           the pool in every state, logging in included; max_db_connections those of the database,
+ *           max_user_connections those of the role over all databases.
+ * Threads   Everything under database->mutex, held only for list work, never over a system call.
+ */
+#pragma once
+
+#include "base/link.h"
+#include "net/loop.h"
+#include "upstream/database.h"
+
+enum { POOL_PROFILE_PATIENCE_MS = 100 };
+
+struct server;
+struct profile;
+
+/* Why no backend came. Texts live until on_failed returns. */
+struct pool_failure {
+    char sqlstate[6];
+    const char *message;
+    const char *detail; /* may be NULL */
+    bool from_server;   /* Postgres refused the login: `message` and SQLSTATE are its own */
+};
+
+struct pool_waiter {
+    struct link link; /* in pool->waiters (database->mutex) */
+    struct loop *loop;
+    struct profile *profile; /* borrowed: its owner holds a reference while it waits */
+    uint64_t since_us;       /* clock_now_us when it began to wait */
+    uint64_t ticket;         /* order of arrival in the process */
+    struct server *granted;  /* set under the mutex, delivered on the waiter's loop */
+    struct loop_post post;
+    int state; /* private to the pool */
+    /* Both on waiter->loop, never from within pool_wait. The server is ACTIVE: call server_use. */
+    void (*on_ready)(struct pool_waiter *waiter, struct server *server);
+    void (*on_failed)(struct pool_waiter *waiter, const struct pool_failure *failure);
+};
+
+struct pool {
+    struct database *database;
+    char *role;
+    /* Under database->mutex from here on. */
+    struct table profiles; /* by parameters */
+    struct link waiters;
+    struct link idle; /* most recently used first */
+    struct link active;
+    struct link login;     /* CONNECTING, LOGIN */
+    struct link resetting; /* RESETTING, MOVING */
+    unsigned connections;  /* of all four lists and what is being closed */
+    uint64_t failed_at_ms; /* last failed login, for server_login_retry */
+    char failure_sqlstate[6];
+    char *failure_message;
+    uint8_t *scram_client_key; /* 32 bytes learned from a client's login, or NULL */
+    char *scram_secret;        /* the SCRAM secret that key belongs to */
+    struct pool_stats *stats;
+};
+
+/* The pool of `role` in `database`, made if need be; lives until databases_fini. */
+struct pool *pool_get(struct database *database, struct slice role);
+
+/* The i-th pool of a database; NULL at the end. */
+struct pool *pool_at(struct database *database, unsigned index);
+
+/* An idle backend of this profile that `loop` itself holds, ACTIVE now, if nobody waits, the
+ * database is not paused, and there is one; else NULL: then pool_wait. The fast path of a miss. */
+struct server *pool_take(struct profile *profile, struct loop *loop);
+
+/* Queues `waiter` (loop, profile, callbacks set). It ends by on_ready, on_failed (also after
+ * query_wait_timeout), or pool_leave. */
+void pool_wait(struct pool_waiter *waiter);
+
+/* The waiter gives up: no callback follows. A backend granted meanwhile goes on to the next. */
+void pool_leave(struct pool_waiter *waiter);
+
+/* Closes idle backends and marks the others close_needed (RECONNECT, RELOAD of a changed line,
+ * settings of roles changed). */
+void pool_recycle(struct pool *pool);
+
+/* A client of this role proved itself by SCRAM: these keys can log in to the backend too. */
+void pool_learn_scram(struct pool *pool, const uint8_t client_key[32], const char *secret);
+
+/* The per-worker side: a ticker per loop keeps min_pool_size, idle and life times, query_wait and
+ * login time-outs. Called once by each worker. */
+void pools_start(struct loop *loop);
+/* Closes every backend that this loop holds and stops its ticker (worker shut-down). */
+void pools_stop(struct loop *loop);
+
+/* Counts of one pool at one moment, for SHOW POOLS and SHOW LISTS. */
+struct pool_counts {
+    unsigned idle, active, login, resetting, canceling, waiting;
+    uint64_t maxwait_us;
+};
+void pool_count(struct pool *pool, struct pool_counts *out);
+
+/* Visits every server of the pool under the lock: `visit` must only copy. For SHOW SERVERS. */
+void pool_each_server(struct pool *pool, void (*visit)(void *context, const struct server *server),
+                      void *context);
+unsigned pool_size_of(const struct pool *pool); /* the limit in force */
+int pool_mode_of(const struct pool *pool);      /* enum pool_mode in force */

@@ -1,0 +1,87 @@
+/* One backend connection.
+ *
+ *                        ┌────────────── handed on (another loop: MOVING) ◄─┐
+ *   CONNECTING ─► LOGIN ─► IDLE ─► ACTIVE ─► IDLE                           │
+ *        │          │       │        │  └─► RESETTING ─► IDLE ──────────────┘
+ *        └──────────┴───────┴────────┴──► CLOSING (from any)
+ *
+ * While ACTIVE the server belongs to its user (a session, or the drain after a session is gone) and
+ * every byte that arrives goes to server->user->on_input. In every other state upstream reads it:
+ * an IDLE backend that sends anything but ParameterStatus, NoticeResponse or NotificationResponse,
+ * or ends, is closed.
+ *
+ * Threads  The loop that holds it (stream.loop). Lists and counts are under database->mutex.
+ */
+#pragma once
+
+#include "base/hash.h"
+#include "net/stream.h"
+#include "upstream/pool.h"
+#include "upstream/profile.h"
+
+#define SERVER_STATES(X)                                                                           \
+    X(CONNECTING, "login")                                                                         \
+    X(LOGIN, "login")                                                                              \
+    X(IDLE, "idle")                                                                                \
+    X(ACTIVE, "active")                                                                            \
+    X(RESETTING, "tested")                                                                         \
+    X(MOVING, "idle")                                                                              \
+    X(CLOSING, "closing")
+#define SERVER_ENUM(name, text) SERVER_##name,
+enum server_state { SERVER_STATES(SERVER_ENUM) SERVER_STATE_COUNT };
+#undef SERVER_ENUM
+
+struct server;
+
+/* Who uses an ACTIVE server. All on the server's loop. */
+struct server_user {
+    /* As stream_handler.on_input. */
+    size_t (*on_input)(void *context, struct server *server, const uint8_t *data, size_t len);
+    void (*on_drained)(void *context, struct server *server);
+    /* The connection is gone. The user must call server_discard. */
+    void (*on_lost)(void *context, struct server *server, enum err err, int error_number);
+};
+
+enum { SERVER_KEY_MAX = 256 };
+
+struct server_statements; /* which shared prepared statements it has: upstream/statements.h */
+
+struct server {
+    struct stream stream;
+    enum server_state state;
+    struct pool *pool;
+    struct profile *profile;     /* a reference */
+    struct profile_facts *facts; /* of this very backend, a reference; set when login is done */
+    struct link link;            /* in its pool's list of its state (database->mutex) */
+    uint64_t id;                 /* unique in this process */
+    uint64_t connected_at_ms;    /* monotonic (loop_now_ms), like the others */
+    uint64_t state_since_ms;
+    uint64_t connected_wall_ms;
+    uint32_t backend_pid;
+    uint8_t cancel_key[SERVER_KEY_MAX];
+    unsigned cancel_key_len;
+    bool close_needed; /* to be closed, not reused, when it is given back */
+    unsigned cancels_under_way; /* given back only when these are done */
+    uint64_t unnamed_statement; /* id of the shared statement its unnamed one holds, 0: unknown */
+    struct server_statements *statements;
+    const struct server_user *user; /* while ACTIVE */
+    void *user_context;
+};
+
+/* Takes over an ACTIVE server that pool_take or on_ready handed out: from now on `user` is called. */
+void server_use(struct server *server, const struct server_user *user, void *context);
+
+/* Gives an ACTIVE server back. It must be between messages: its last ReadyForQuery said 'I' and
+ * nothing is owed by it. `reset`: run server_reset_query first, because a session left state.
+ * Input that has arrived behind ReadyForQuery makes it close instead. */
+void server_release(struct server *server, bool reset);
+
+/* Closes an ACTIVE server whose state is not certain. */
+void server_discard(struct server *server);
+
+const char *server_state_text(enum server_state state);
+
+/* Begins to cancel what an ACTIVE server runs: opens a connection of its own, sends CancelRequest,
+ * waits for the server to close it (at most cancel_wait_timeout). Until then server_release holds
+ * the server back, so that the cancel cannot hit anyone else. */
+void server_cancel(struct server *server);

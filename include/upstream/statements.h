@@ -1,0 +1,26 @@
+/* Which shared prepared statements one backend has: an LRU of statement ids, bounded by
+ * max_prepared_statements. The names at the server are made of the ids: "pgrecall_<id>". */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct server_statements;
+
+enum { STATEMENT_NAME_MAX = 32 };
+
+struct server_statements *statements_create(unsigned max);
+void statements_destroy(struct server_statements *statements);
+
+/* True if the backend has it; moves it to the front. */
+bool statements_touch(struct server_statements *statements, uint64_t id);
+
+/* Notes that the backend has `id` now. Returns the id of the least recently used one when that is
+ * over the limit (the caller sends Close for it), else 0. */
+uint64_t statements_add(struct server_statements *statements, uint64_t id);
+void statements_remove(struct server_statements *statements, uint64_t id);
+void statements_clear(struct server_statements *statements);
+unsigned statements_count(const struct server_statements *statements);
+
+/* "pgrecall_<id>" into `out`; returns its length. */
+unsigned statement_name(uint64_t id, char out[STATEMENT_NAME_MAX]);
