@@ -44,7 +44,7 @@ struct loop {
     uint8_t *read_buffer;
     struct link tasks;
     struct link tickers;
-    uint64_t wall_ms; /* 0: not read in this turn */
+    uint64_t wall_ms;                    /* 0: not read in this turn */
     void (*on_quiet)(struct loop *loop); /* before the loop sleeps; may be NULL */
     void *owner;                         /* whose loop it is: the worker */
     pthread_mutex_t mutex;               /* of posts */
