@@ -39,11 +39,14 @@ struct entry {
     uint32_t key_len;
     uint32_t answer_len;
     uint16_t stamp_count;
-    _Atomic(uint8_t) visits; /* 0..3, for the eviction */
+    _Atomic(uint8_t) visits; /* 0..3, for the eviction, and a mark (see src/cache/memory_shard.h) */
     uint8_t queue;           /* under the shard's lock */
-    struct entry *chain;     /* under the shard's lock; followed by readers with acquire */
-    struct entry *newer;     /* queue links, under the shard's lock */
-    struct entry *older;
+    _Atomic(struct entry *) chain; /* written under the shard's lock, followed by readers */
+    struct entry *newer;           /* queue links, under the shard's lock */
+    union {
+        struct entry *older;
+        uint64_t retired_epoch; /* once it is on the list of the retired */
+    };
     struct stamp stamps[]; /* then key_len bytes of key, then answer_len bytes of answer */
 };
 

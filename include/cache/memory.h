@@ -39,10 +39,11 @@ void cache_reader_quiet(struct cache *cache, unsigned reader);
 
 /* Stores a copy of everything; replaces an entry of the same key.
  * ERR_TOO_BIG  the answer is over entry_bytes_max, or the entry over a shard's budget
- * ERR_STALE    a stamp does not hold any more, or it expires before now_ms */
-MUST_USE enum err cache_store(struct cache *cache, const struct entry_key *key,
-                              struct slice answer, const struct stamp *stamps,
-                              unsigned stamp_count, uint64_t now_ms, uint64_t expires_at_ms);
+ * ERR_STALE    a stamp does not hold any more, or it expires before now_ms
+ * ERR_AGAIN    no room just now: too much waits for readers to be quiet, or malloc failed */
+MUST_USE enum err cache_store(struct cache *cache, const struct entry_key *key, struct slice answer,
+                              const struct stamp *stamps, unsigned stamp_count, uint64_t now_ms,
+                              uint64_t expires_at_ms);
 
 /* Drops everything. (Entries also die by their stamps; this gives the memory back.) */
 void cache_flush(struct cache *cache);

@@ -26,7 +26,7 @@ struct redis;
 struct redis_lookup;
 
 struct redis_config {
-    const char *url; /* redis://[:password@]host[:port][/db] or unix:///path; copied */
+    const char *url;           /* redis://[:password@]host[:port][/db] or unix:///path; copied */
     uint64_t timeout_ms;       /* deadline of one command */
     size_t compress_min_bytes; /* lz4 from here on, where it saves a tenth */
     size_t entry_bytes_max;    /* of an answer, uncompressed */
