@@ -17,6 +17,9 @@ struct pgwire_slice {
     size_t len;
 };
 
+/* Bytes in the key that cancels a query: 4 in protocol 3.0, up to 256 in 3.2. */
+enum { PGWIRE_CANCEL_KEY_MIN = 4, PGWIRE_CANCEL_KEY_MAX = 256 };
+
 enum pgwire_status {
     PGWIRE_OK,
     PGWIRE_MORE,      /* a good beginning: come back with more bytes */
