@@ -1,6 +1,8 @@
 /* Decoders for what a frontend sends. Each takes a whole body (frame.body, frame.body_len) and
  * returns OK or MALFORMED; slices point into the body. Texts come without their zero byte. A body
- * with bytes left over is MALFORMED, as in Postgres ("invalid message format"). */
+ * with bytes left over is MALFORMED, as in Postgres ("invalid message format"). `out` is set on OK
+ * only. What needs more than the message to be wrong is left to Postgres: format codes other than
+ * 0 and 1, or a count of parameter formats that does not fit the count of parameters. */
 #pragma once
 
 #include "pgwire/types.h"
@@ -12,8 +14,6 @@ enum {
     PGWIRE_CODE_SSL = 80877103,
     PGWIRE_CODE_GSSENC = 80877104
 };
-
-enum { PGWIRE_CANCEL_KEY_MIN = 4, PGWIRE_CANCEL_KEY_MAX = 256 };
 
 enum pgwire_startup_kind {
     PGWIRE_STARTUP_LOGIN,
@@ -30,8 +30,10 @@ struct pgwire_startup {
     struct pgwire_slice cancel_key;
 };
 
-/* Decodes a packet before login. A major protocol other than 3 is OK here: the caller refuses it
- * with 0A000. Every value of `params` is a whole pair, checked here. */
+/* Decodes a packet before login. A major protocol other than 3 is OK here and has no params: the
+ * caller refuses it with 0A000. Every value of `params` is a whole pair, checked here; a packet
+ * that does not end with the closing zero, or goes on after it, is MALFORMED (in Postgres "invalid
+ * startup packet layout: expected terminator as last byte"). */
 enum pgwire_status pgwire_read_startup(const uint8_t *body, size_t len, struct pgwire_startup *out);
 
 /* Walks the pairs: start with *at = 0; false at the end. */
@@ -71,11 +73,11 @@ enum pgwire_status pgwire_read_target(const uint8_t *body, size_t len, struct pg
 
 struct pgwire_execute {
     struct pgwire_slice portal;
-    uint32_t row_max; /* 0: all */
+    uint32_t row_max; /* 0: all, also for what is negative on the wire */
 };
 enum pgwire_status pgwire_read_execute(const uint8_t *body, size_t len, struct pgwire_execute *out);
 
-/* Query and PasswordMessage: one text with its zero at the very end. */
+/* Query, PasswordMessage and CopyFail: one text with its zero at the very end. */
 enum pgwire_status pgwire_read_text(const uint8_t *body, size_t len, struct pgwire_slice *out);
 
 struct pgwire_sasl_initial {
@@ -84,3 +86,22 @@ struct pgwire_sasl_initial {
 };
 enum pgwire_status pgwire_read_sasl_initial(const uint8_t *body, size_t len,
                                             struct pgwire_sasl_initial *out);
+
+/* FunctionCall, the "fast path": its function by OID, its arguments as in pgwire_bind.params. */
+struct pgwire_function_call {
+    uint32_t function_oid;
+    uint16_t argument_format_count;
+    struct pgwire_slice argument_formats; /* 2 bytes each */
+    uint16_t argument_count;
+    struct pgwire_slice arguments;
+    uint16_t result_format;
+};
+enum pgwire_status pgwire_read_function_call(const uint8_t *body, size_t len,
+                                             struct pgwire_function_call *out);
+
+/* Sync, Flush, CopyDone, Terminate: nothing may follow the header. (Postgres does not mind what
+ * follows Terminate.) */
+static inline enum pgwire_status pgwire_read_empty(size_t len)
+{
+    return len == 0 ? PGWIRE_OK : PGWIRE_MALFORMED;
+}
