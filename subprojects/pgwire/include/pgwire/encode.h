@@ -2,7 +2,8 @@
  *
  * A writer never grows: a message that does not fit leaves `overflow` set and nothing of itself
  * behind, and every later write does nothing. Callers size the memory first (names, texts and
- * payloads plus 64 bytes a message is always enough) and check `overflow` once at the end.
+ * payloads plus 64 bytes a message, 24 a column and 4 a value is always enough) and check
+ * `overflow` once at the end.
  */
 #pragma once
 
@@ -28,7 +29,8 @@ static inline void pgwire_put_u32(uint8_t *at, uint32_t value)
     at[3] = (uint8_t)value;
 }
 
-/* The pieces: a message is begun, filled and ended. A type of 0 writes no type byte. */
+/* The pieces: a message is begun, filled and ended. A type of 0 writes no type byte. A text that
+ * comes as a slice is cut at its first zero byte: it could not be read back otherwise. */
 size_t pgwire_begin(struct pgwire_writer *writer, uint8_t type); /* returns a mark for pgwire_end */
 void pgwire_put_byte(struct pgwire_writer *writer, uint8_t value);
 void pgwire_put_int16(struct pgwire_writer *writer, uint16_t value);
