@@ -32,8 +32,10 @@ enum scan_flag {
 
 enum { SCAN_TEXT_MAX = 1 << 20, SCAN_TOKENS_MAX = 20000 };
 
+/* Of a doubtful text, `canonical` is the whole text as it came, and the counts and the other flags
+ * are those of what lies before the doubt. The counts leave a trailing run of ';' out. */
 struct scan {
-    const uint8_t *canonical; /* in the scratch memory that was passed in */
+    const uint8_t *canonical; /* in the scratch memory that was passed in; a zero byte follows */
     size_t canonical_len;
     unsigned flags; /* enum scan_flag */
     uint32_t token_count;
@@ -47,10 +49,13 @@ struct scan {
  */
 MUST_USE enum err scan_text(struct slice text, uint8_t *scratch, struct scan *out);
 
-/* The hash of the shape: of the token stream with every constant replaced by its kind (integer,
+/* The hash of the shape: of the token stream with every constant replaced by its kind (int4, int8,
  * other number, string, E string, U& string, bit string). Parameters $n keep their number.
- * `canonical` is what scan_text made. For verdicts in which constants cannot matter, statistics
- * and rules; never for a key. */
+ *
+ * canonical  What scan_text made, in place: a zero byte must stand behind it (asserted), as it does
+ *            in the scratch memory.
+ *
+ * For verdicts in which constants cannot matter, statistics and rules; never for a key. */
 struct hash128 scan_shape(struct slice canonical);
 
 /* True if the bytes contain, in any case, now, today, tomorrow or yesterday: a value that the
