@@ -221,8 +221,8 @@ static struct lex_token quoted(const uint8_t *start, const uint8_t *inside, uint
     /* A constant's bytes are passed on as they are; a name's decide which object is meant. */
     if (kind != LEX_STRING && !is_utf8(inside, at, classes))
         return doubt(start);
-    if (kind == LEX_NAME && at == inside + 1)
-        return doubt(start); /* "" is refused */
+    if (kind == LEX_NAME) /* "" is refused */
+        return at == inside + 1 ? doubt(start) : token(at, LEX_NAME);
     return (struct lex_token){.end = at, .kind = kind, .saw = saw_date_letter(classes)};
 }
 
