@@ -257,7 +257,6 @@ static enum err make_room(struct shard *shard, size_t charge, uint64_t now_ms)
 {
     size_t wanted = live_bytes(shard) + charge;
     size_t surplus = wanted > shard->live_max ? wanted - shard->live_max : 0;
-    reclaim(shard, RECLAIM_ENTRIES, 0);
     if (shard->retired.bytes + surplus > shard->retired_max)
         reclaim(shard, SIZE_MAX, shard->retired_max > surplus ? shard->retired_max - surplus : 0);
     if (shard->retired.bytes > shard->retired_max)
@@ -282,6 +281,7 @@ static enum err store_locked(struct shard *shard, struct entry *fresh, uint64_t 
 {
     struct entry_key key = {.hash = fresh->hash,
                             .bytes = slice_of(entry_key_bytes(fresh), fresh->key_len)};
+    reclaim(shard, RECLAIM_ENTRIES, 0);
     sweep(shard, now_ms);
     struct entry *old = shard_find(shard, &key);
     if (old && is_dead(shard, old, now_ms))
