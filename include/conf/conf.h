@@ -14,13 +14,13 @@
 
 /* One line of [databases]. NULL or -1: not given. */
 struct conf_database {
-    const char *name; /* "*" for the fallback */
-    const char *host; /* NULL: the unix socket directory /var/run/postgresql */
-    int port;         /* 5432 when not given */
+    const char *name;   /* "*" for the fallback */
+    const char *host;   /* NULL: the unix socket directory /var/run/postgresql */
+    int port;           /* 5432 when not given */
     const char *dbname; /* NULL: the name the client asked for */
     const char *user;   /* forced user */
     const char *password;
-    const char *control_user;     /* who loads the catalog; NULL: see conf_control_user */
+    const char *control_user; /* who loads the catalog; NULL: see conf_control_user */
     const char *control_password;
     const char *client_encoding;
     const char *datestyle;
@@ -61,15 +61,20 @@ struct conf_mistakes {
 };
 void conf_mistakes_fini(struct conf_mistakes *mistakes);
 
-/* A pair from the command line (--name value) or the environment; file wins over the default, the
- * environment over the file, the command line over all. */
+/* A pair from the command line (--name value), '-' and '_' alike. The file wins over the default,
+ * the environment (PGRECALL_<NAME>, which conf_load reads itself) over the file, the command line
+ * over all. */
 struct conf_override {
     const char *name;
     const char *value;
 };
 
-/* Loads `file` (NULL: none) or, with a DSN (postgres://... or key=value ...), a configuration with
- * one database under its own name and as "*". ERR_INVALID with every mistake in *mistakes. */
+/* Loads `file` (NULL: none) and, with a DSN (postgres://... or key=value ...), the one database that
+ * it names under its own name, and its server as "*" (dbname NULL: whatever the client asks for).
+ *
+ * mistakes  Zeroed by the caller, who calls conf_mistakes_fini whatever comes back.
+ *
+ * ERR_INVALID  with every mistake in *mistakes; *out was not set */
 MUST_USE enum err conf_load(const char *file, const char *dsn,
                             const struct conf_override *overrides, unsigned override_count,
                             struct conf **out, struct conf_mistakes *mistakes);
@@ -90,14 +95,27 @@ struct option_row {
 };
 bool conf_option_row(const struct conf *conf, unsigned index, struct option_row *out);
 
-/* Changes one reloadable option of a copy of `conf` (console: SET name = value).
- * ERR_NOT_FOUND, ERR_INVALID, ERR_RANGE, ERR_UNSUPPORTED (needs a restart). */
+/* Changes one reloadable option of a copy of `conf` (console: SET name = value). The copy is the
+ * caller's: conf_swap or conf_destroy.
+ *
+ * ERR_NOT_FOUND    no such option
+ * ERR_INVALID      not a value of its type, or one that does not go with the others
+ * ERR_RANGE        outside its range
+ * ERR_UNSUPPORTED  it needs a restart */
 MUST_USE enum err conf_set(const struct conf *conf, const char *name, const char *value,
                            struct conf **out);
 
-/* Writes docs/config.md from the table. */
+/* Writes docs/config.md, and conf/pgrecall.ini, from the tables. */
 void conf_write_manual(FILE *out);
+void conf_write_sample(FILE *out);
 
-/* The configuration in force, for any thread; conf_swap makes a new one current. */
+/* The configuration in force, for any thread; NULL before the first conf_swap. */
 const struct conf *conf_current(void);
+
+/* Makes `conf` current and takes it along. Options that are not reloadable keep the value they
+ * had, each with a line in the log. */
 void conf_swap(struct conf *conf);
+
+/* Destroys the current configuration and all that were so before. Only when no thread looks at
+ * any of them: at the end of the process, and in tests. */
+void conf_forget_all(void);

@@ -1,0 +1,148 @@
+/* The two tables of keys, and fields reached by offset and type. */
+#include "keys.h"
+
+#include "option_table.h"
+#include "value.h"
+
+enum { PORT_DEFAULT = 5432, PORT_MAX = 65535, NOT_GIVEN = -1 };
+
+#define DATABASE(name_, type_, prose_)                                                             \
+    {                                                                                              \
+#name_, KEY_##type_, offsetof(struct conf_database, name_), (prose_)                       \
+    }
+#define USER(name_, type_, prose_)                                                                 \
+    {                                                                                              \
+#name_, KEY_##type_, offsetof(struct conf_user, name_), (prose_)                           \
+    }
+
+const struct key keys_of_database[] = {
+    DATABASE(host, HOST,
+             "One host name or address, or the directory of a Unix socket. Not given: the Unix "
+             "socket in `/var/run/postgresql`. Several hosts are not supported yet."),
+    DATABASE(port, PORT, "The server's port. Not given: 5432."),
+    DATABASE(dbname, TEXT,
+             "The database's name on the server. Not given: the name that the "
+             "client asked for."),
+    DATABASE(user, TEXT, "Log in to the server as this role, whoever the client is."),
+    DATABASE(password, SECRET,
+             "The password of `user`, or of any role whose password is not "
+             "known from `auth_file`."),
+    DATABASE(control_user, TEXT,
+             "The role that reads the catalog; overrules the option of that "
+             "name."),
+    DATABASE(control_password, SECRET, "The password of `control_user`."),
+    DATABASE(client_encoding, TEXT, "Set for each client that does not ask for one itself."),
+    DATABASE(datestyle, TEXT, "As `client_encoding`."),
+    DATABASE(timezone, TEXT, "As `client_encoding`."),
+    DATABASE(application_name, TEXT, "As `client_encoding`."),
+    DATABASE(connect_query, TEXT, "Sent to each new server connection before it is used."),
+    DATABASE(pool_size, COUNT, "Overrules `default_pool_size`."),
+    DATABASE(min_pool_size, COUNT, "Overrules the option of that name."),
+    DATABASE(max_db_connections, COUNT, "Overrules the option of that name."),
+    DATABASE(pool_mode, POOL_MODE, "Overrules the option of that name."),
+    DATABASE(cache, SWITCH, "Overrules the option of that name."),
+};
+const unsigned keys_of_database_count = ARRAY_COUNT(keys_of_database);
+
+const struct key keys_of_user[] = {
+    USER(pool_mode, POOL_MODE, "Overrules the database's and the option of that name."),
+    USER(pool_size, COUNT, "Overrules the database's and `default_pool_size`."),
+    USER(max_user_connections, COUNT, "Overrules the option of that name."),
+};
+const unsigned keys_of_user_count = ARRAY_COUNT(keys_of_user);
+
+const struct key *keys_find(const struct key *keys, unsigned count, struct slice name)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (slice_is(name, keys[i].name))
+            return &keys[i];
+    }
+    return NULL;
+}
+
+static bool read_number(const char *value, int64_t least, int64_t greatest, int *out)
+{
+    int64_t number = 0;
+    if (value_read_int(value, &number) || number < least || number > greatest)
+        return false;
+    *out = (int)number;
+    return true;
+}
+
+/* What is expected instead of `value`; NULL: it was set. */
+static const char *set_number(int *field, const struct key *key, const char *value)
+{
+    bool on = false;
+    switch (key->type) {
+    case KEY_PORT:
+        return read_number(value, 1, PORT_MAX, field) ? NULL : "a port, 1 to 65535";
+    case KEY_COUNT: {
+        int least = strcmp(key->name, "pool_size") == 0;
+        return read_number(value, least, KEY_COUNT_MAX, field) ? NULL : "a count up to 100000";
+    }
+    case KEY_POOL_MODE:
+        return value_read_name(value, option_find("pool_mode")->names, field)
+                   ? "transaction, session or statement"
+                   : NULL;
+    case KEY_SWITCH:
+        if (value_read_bool(value, &on))
+            return "on or off";
+        *field = on;
+        return NULL;
+    case KEY_TEXT:
+    case KEY_SECRET:
+    case KEY_HOST:
+        break;
+    }
+    return NULL;
+}
+
+void keys_set(void *line, const struct key *key, const char *value, struct texts *texts,
+              struct place place, struct conf_mistakes *mistakes)
+{
+    void *field = (char *)line + key->offset;
+    if (key->type == KEY_HOST && strchr(value, ',')) {
+        mistakes_add(mistakes, place,
+                     "%s: several hosts are not supported yet: give one, or one line a server",
+                     key->name);
+    } else if (key->type == KEY_TEXT || key->type == KEY_SECRET || key->type == KEY_HOST) {
+        *(const char **)field = *value || key->type != KEY_HOST ? texts_copy(texts, value) : NULL;
+    } else {
+        const char *expected = set_number(field, key, value);
+        if (expected)
+            mistakes_add(mistakes, place, "%s: \"%s\": expected %s", key->name, value, expected);
+    }
+}
+
+void keys_copy_texts(void *line, const struct key *keys, unsigned count, struct texts *texts)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (keys[i].type != KEY_TEXT && keys[i].type != KEY_SECRET && keys[i].type != KEY_HOST)
+            continue;
+        const char **field = (const char **)(void *)((char *)line + keys[i].offset);
+        *field = texts_copy(texts, *field);
+    }
+}
+
+void keys_init_database(struct conf_database *database, const char *name)
+{
+    *database = (struct conf_database){
+        .name = name,
+        .port = PORT_DEFAULT,
+        .pool_size = NOT_GIVEN,
+        .min_pool_size = NOT_GIVEN,
+        .max_db_connections = NOT_GIVEN,
+        .pool_mode = NOT_GIVEN,
+        .cache = NOT_GIVEN,
+    };
+}
+
+void keys_init_user(struct conf_user *user, const char *name)
+{
+    *user = (struct conf_user){
+        .name = name,
+        .pool_size = NOT_GIVEN,
+        .pool_mode = NOT_GIVEN,
+        .max_user_connections = NOT_GIVEN,
+    };
+}

@@ -1,0 +1,147 @@
+/* Owning one configuration. */
+#include "store.h"
+
+#include "base/mem.h"
+#include "keys.h"
+#include "option_table.h"
+
+enum { STORE_CAP_FIRST = 8 };
+
+static struct store *create_empty(void)
+{
+    struct store *store = mem_zero(1, sizeof(*store));
+    texts_init(&store->texts);
+    table_init(&store->databases_by_name);
+    table_init(&store->users_by_name);
+    return store;
+}
+
+struct store *store_create(void)
+{
+    struct store *store = create_empty();
+    option_defaults(&store->conf.options, &store->texts);
+    return store;
+}
+
+void store_destroy(struct store *store)
+{
+    if (!store)
+        return;
+    table_fini(&store->databases_by_name);
+    table_fini(&store->users_by_name);
+    texts_fini(&store->texts);
+    mem_free(store->conf.databases);
+    mem_free(store->conf.users);
+    mem_free(store);
+}
+
+void conf_destroy(struct conf *conf)
+{
+    if (conf)
+        store_destroy(CONTAINER_OF(conf, struct store, conf));
+}
+
+/* The index of `name`, or a new one behind all `count` (then *out_new). */
+static unsigned index_of(struct table *by_name, const char *name, unsigned count, bool *out_new)
+{
+    uintptr_t number = (uintptr_t)table_get(by_name, slice_of_text(name));
+    *out_new = number == 0;
+    if (number)
+        return (unsigned)(number - 1);
+    void *mark = (void *)((uintptr_t)count + 1);
+    ASSERT(table_put(by_name, slice_of_text(name), mark) == NULL);
+    return count;
+}
+
+/* Arrays double when their count reaches a power of two. */
+static bool is_full(unsigned count)
+{
+    return count == 0 || (count >= STORE_CAP_FIRST && (count & (count - 1)) == 0);
+}
+
+static size_t next_cap(unsigned count)
+{
+    return count ? (size_t)count * 2 : STORE_CAP_FIRST;
+}
+
+struct conf_database *store_database(struct store *store, const char *name, bool *out_new)
+{
+    struct conf *conf = &store->conf;
+    unsigned at = index_of(&store->databases_by_name, name, conf->database_count, out_new);
+    if (*out_new) {
+        if (is_full(at))
+            conf->databases = mem_resize(conf->databases, next_cap(at) * sizeof(*conf->databases));
+        conf->database_count++;
+        keys_init_database(&conf->databases[at], texts_copy(&store->texts, name));
+    }
+    return &conf->databases[at];
+}
+
+struct conf_user *store_user(struct store *store, const char *name, bool *out_new)
+{
+    struct conf *conf = &store->conf;
+    unsigned at = index_of(&store->users_by_name, name, conf->user_count, out_new);
+    if (*out_new) {
+        if (is_full(at))
+            conf->users = mem_resize(conf->users, next_cap(at) * sizeof(*conf->users));
+        conf->user_count++;
+        keys_init_user(&conf->users[at], texts_copy(&store->texts, name));
+    }
+    return &conf->users[at];
+}
+
+struct store *store_copy(const struct conf *conf)
+{
+    struct store *store = create_empty();
+    struct texts *texts = &store->texts;
+    bool is_new = false;
+    store->conf.options = conf->options;
+    for (unsigned i = 0; i < option_row_count; i++) {
+        const struct option *option = &option_rows[i];
+        if (option->type != OPTION_TEXT)
+            continue;
+        const char **field = (const char **)(void *)((char *)&store->conf.options + option->offset);
+        *field = texts_copy(texts, *field);
+    }
+    store->conf.file = texts_copy(texts, conf->file);
+    store->conf.loaded_at_ms = conf->loaded_at_ms;
+    for (unsigned i = 0; i < conf->database_count; i++) {
+        struct conf_database *database = store_database(store, conf->databases[i].name, &is_new);
+        const char *name = database->name;
+        *database = conf->databases[i];
+        database->name = name;
+        keys_copy_texts(database, keys_of_database, keys_of_database_count, texts);
+    }
+    for (unsigned i = 0; i < conf->user_count; i++) {
+        struct conf_user *user = store_user(store, conf->users[i].name, &is_new);
+        const char *name = user->name;
+        *user = conf->users[i];
+        user->name = name;
+        user->secret = texts_copy(texts, user->secret);
+    }
+    return store;
+}
+
+/* The index + 1 of `name`, or 0. */
+static uintptr_t number_of(const struct table *by_name, struct slice name)
+{
+    return (uintptr_t)table_get(by_name, name);
+}
+
+const struct conf_database *conf_database_find(const struct conf *conf, struct slice name)
+{
+    const struct store *store = (const struct store *)(const void *)conf;
+    uintptr_t number = number_of(&store->databases_by_name, name);
+    if (!number)
+        number = number_of(&store->databases_by_name, slice_of_text("*"));
+    return number ? &conf->databases[number - 1] : NULL;
+}
+
+const struct conf_user *conf_user_find(const struct conf *conf, struct slice name)
+{
+    const struct store *store = (const struct store *)(const void *)conf;
+    uintptr_t number = number_of(&store->users_by_name, name);
+    return number ? &conf->users[number - 1] : NULL;
+}
+
+_Static_assert(offsetof(struct store, conf) == 0, "a struct conf is its store's first field");

@@ -1,0 +1,30 @@
+/* A struct conf with everything it owns around it.
+ *
+ * Ownership  Destroyed as one. Whoever has the struct conf has the store: it is its first field.
+ * Threads    One while it is made; read-only afterwards, so any number then.
+ */
+#pragma once
+
+#include "base/table.h"
+#include "conf/conf.h"
+#include "texts.h"
+
+struct store {
+    struct conf conf;
+    struct texts texts;
+    struct table databases_by_name; /* index + 1, as a pointer: the arrays still grow */
+    struct table users_by_name;
+    struct store *older; /* in the list of those that were current before; see current.c */
+};
+
+/* With every option at its default, and no databases or users. */
+struct store *store_create(void);
+void store_destroy(struct store *store);
+
+/* A copy that can be changed. */
+struct store *store_copy(const struct conf *conf);
+
+/* The line of that name; a new one in which nothing is given when there was none (then *out_new).
+ * Good until the next of its kind is added. */
+struct conf_database *store_database(struct store *store, const char *name, bool *out_new);
+struct conf_user *store_user(struct store *store, const char *name, bool *out_new);
