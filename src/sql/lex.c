@@ -181,8 +181,7 @@ struct lex_gap lex_gap(const uint8_t *at)
             bool block = *at == '/';
             if (begins_hint(at + 2, block))
                 has |= LEX_GAP_HINT;
-            if (block)
-                has |= LEX_GAP_BLOCK;
+            has |= block ? LEX_GAP_BLOCK : LEX_GAP_LINE;
             at = block ? skip_block_comment(at, &has) : skip_line_comment(at, &has);
         } else {
             return (struct lex_gap){.end = at, .has = has};
@@ -263,6 +262,24 @@ static const uint8_t *skip_unicode_escape(const uint8_t *at)
     }
 }
 
+/* True for an octal or hexadecimal escape, of which `at` is the byte after the backslash, that gives
+ * zero or a byte of a longer character: whether Postgres takes it depends on what stands beside it
+ * and on the server's encoding. */
+static bool is_byte_escape_outside_ascii(const uint8_t *at)
+{
+    unsigned value = 0;
+    unsigned digits = 0;
+
+    if (*at == 'x') {
+        for (at++; digits < 2 && hex_value(*at) >= 0; digits++)
+            value = value * 16 + (unsigned)hex_value(*at++);
+    } else {
+        for (; digits < 3 && *at >= '0' && *at <= '7'; digits++)
+            value = value * 8 + (unsigned)(*at++ - '0');
+    }
+    return digits > 0 && (value == 0 || value > 0x7F);
+}
+
 /* The rest of E'...' from `inside`, the byte after a quote. */
 static struct lex_token escape_string(const uint8_t *start, const uint8_t *inside)
 {
@@ -285,6 +302,8 @@ static struct lex_token escape_string(const uint8_t *start, const uint8_t *insid
                 if (!at)
                     return doubt(start);
             } else if (at[1] != 0) {
+                if (is_byte_escape_outside_ascii(at + 1))
+                    return doubt(start);
                 classes |= lex_class[at[1]];
                 at += 2;
             } else {

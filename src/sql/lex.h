@@ -50,8 +50,9 @@ struct lex_token {
 enum lex_gap_has {
     LEX_GAP_LINE_END = 1 << 0, /* a line feed or carriage return outside block comments */
     LEX_GAP_BLOCK = 1 << 1,    /* a block comment */
-    LEX_GAP_HINT = 1 << 2,     /* a comment that begins "pgrecall:" */
-    LEX_GAP_DOUBT = 1 << 3,    /* an open block comment, or a comment that is no UTF-8 */
+    LEX_GAP_LINE = 1 << 2,     /* a comment "-- ..." */
+    LEX_GAP_HINT = 1 << 3,     /* a comment that begins "pgrecall:" */
+    LEX_GAP_DOUBT = 1 << 4,    /* an open block comment, or a comment that is no UTF-8 */
 };
 
 struct lex_gap {

@@ -80,8 +80,12 @@ static const uint8_t *pass_gap(struct scanner *scanner, bool *out_continues)
     uint8_t separator = ' ';
 
     *out_continues = lex_continues(scanner->kind, gap);
-    if (*out_continues)
+    if (*out_continues) {
         separator = '\n';
+        /* Postgres joins constants across a line comment, libpg_query does not. */
+        if (gap.has & LEX_GAP_LINE)
+            scanner->flags |= SCAN_DOUBT;
+    }
     if (gap.has & LEX_GAP_HINT)
         scanner->flags |= SCAN_HINT;
     if (gap.has & LEX_GAP_DOUBT)

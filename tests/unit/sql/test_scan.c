@@ -116,8 +116,10 @@ static void tells_continued_constants_from_neighbours(void **state)
     (void)state;
     expect("'a'\n'b'", "'a'\n'b'", SCAN_MAGIC_DATE);
     expect("'a'  \r  'b'", "'a'\n'b'", SCAN_MAGIC_DATE);
-    expect("'a' --c\n 'b'", "'a'\n'b'", SCAN_MAGIC_DATE);
-    expect("'a'\n--c\n--d\n'b'", "'a'\n'b'", SCAN_MAGIC_DATE);
+    expect_doubt("'a' --c\n 'b'");
+    expect_doubt("e'a'\n--c\n--d\n'b'");
+    expect("$$a$$ --c\n 'b'", "$$a$$ 'b'", 0);
+    expect("'a' --c\n $$b$$", "'a' $$b$$", 0);
     expect("'a' 'b'", "'a' 'b'", 0);
     expect("'a' \t 'b'", "'a' 'b'", 0);
     expect("'a'/*\n*/'b'", "'a' 'b'", 0);
@@ -186,6 +188,9 @@ static void doubts_what_servers_refuse_or_cut_otherwise(void **state)
         "-- \xe9\nselect 1",
         "select e'\xe9'",
         "select e'\\u12'",
+        "select e'\\000'",
+        "select e'\\xe9'",
+        "select e'\\400'",
         "select e'\\ud800'",
         "select e'\\udc00'",
         "select e'\\ud800\\u0041'",
@@ -258,7 +263,7 @@ static void sees_hints(void **state)
     expect("/* pgrecall: never */ select 1", "select 1", SCAN_HINT);
     expect("/*pgrecall:never*/select 1", "select 1", SCAN_HINT);
     expect("select 1 --\tpgrecall: never", "select 1", SCAN_HINT);
-    expect("'a' -- pgrecall: x\n'b'", "'a'\n'b'", SCAN_HINT | SCAN_MAGIC_DATE);
+    expect("'a' -- pgrecall: x\nb", "'a' b", SCAN_HINT);
     expect("/* no pgrecall: */ select 1", "select 1", 0);
     expect("/* pgrecall */ select 1", "select 1", 0);
     expect("select '/* pgrecall: */'", "select '/* pgrecall: */'", 0);
