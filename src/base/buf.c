@@ -24,11 +24,12 @@ uint8_t *buf_reserve(struct buf *buf, size_t len)
     if (buf->cap - buf->end >= len && buf->data)
         return buf->data + buf->end;
     size_t used = buf_len(buf);
-    if (buf->start && buf->cap - used >= len) {
+    /* Moving costs `used`: as much was consumed since the last move, or is being added now. */
+    if (buf->data && used <= size_max(buf->start, len) && buf->cap - used >= len) {
         memmove(buf->data, buf->data + buf->start, used);
     } else {
         ASSERT(len < SIZE_MAX / 4 && used < SIZE_MAX / 4);
-        size_t cap = size_max(size_max(buf->cap * 2, used + len), BUF_CAP_FIRST);
+        size_t cap = size_max(size_max(used * 2, used + len), BUF_CAP_FIRST);
         uint8_t *data = mem_alloc(cap);
         if (used)
             memcpy(data, buf->data + buf->start, used);

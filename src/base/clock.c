@@ -1,6 +1,7 @@
 /* Time and chance from the kernel. */
 #include "base/clock.h"
 
+#include <errno.h>
 #include <sys/random.h>
 #include <time.h>
 
@@ -30,5 +31,9 @@ uint64_t clock_wall_ms(void)
 
 void clock_random(void *out, unsigned len)
 {
-    ASSERT(getrandom(out, len, 0) == (ssize_t)len);
+    for (unsigned done = 0; done < len;) {
+        ssize_t got = getrandom((char *)out + done, len - done, 0);
+        ASSERT(got > 0 || (got < 0 && errno == EINTR));
+        done += got > 0 ? (unsigned)got : 0;
+    }
 }

@@ -1,5 +1,6 @@
 /* One line a call: time, level, text, fields. A line is written with one system call, so lines of
- * different threads do not mix. Control characters in values are shown as '?'. */
+ * different threads do not mix. Values come from clients too: control characters are shown as '?',
+ * and a value with white space, quotes or '=' is quoted, so that none can pass for two fields. */
 #include "base/log.h"
 
 #include <stdarg.h>
@@ -33,7 +34,23 @@ struct line {
 static void put(struct line *line, const char *text)
 {
     for (; *text && line->len < LOG_LINE_MAX - 1; text++)
-        line->text[line->len++] = (unsigned char)*text < 0x20 ? '?' : *text;
+        line->text[line->len++] = (unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text;
+}
+
+static void put_value(struct line *line, const char *value)
+{
+    if (*value && !strpbrk(value, " \"=\\")) {
+        put(line, value);
+        return;
+    }
+    put(line, "\"");
+    for (; *value; value++) {
+        char text[3] = {*value};
+        if (*value == '"' || *value == '\\')
+            memcpy(text, (char[3]){'\\', *value}, sizeof(text));
+        put(line, text);
+    }
+    put(line, "\"");
 }
 
 void log_write(enum log_level level, const char *text, ...)
@@ -60,9 +77,11 @@ void log_write(enum log_level level, const char *text, ...)
         put(&line, " ");
         put(&line, name);
         put(&line, "=");
-        put(&line, value ? value : "-");
-        if (!value)
+        if (!value) { /* the sentinel, or a text that is missing: either way there is no more */
+            put(&line, "-");
             break;
+        }
+        put_value(&line, value);
     }
     va_end(args);
     line.text[line.len++] = '\n';
