@@ -7,9 +7,9 @@
  * same settings. It is never longer than the text.
  *
  * Doubt  A text that the scanner cannot cut with certainty (unterminated constant or comment, a
- *        zero byte, bytes that are no valid UTF-8 outside plain constants, junk after numbers),
- *        or that Postgres and libpg_query cut differently (constants that go on after a line
- *        comment), is flagged SCAN_DOUBT: it is forwarded, and treated as a write that may touch anything.
+ *        zero byte, bytes that are no valid UTF-8 outside plain constants, junk after numbers), or
+ *        that Postgres and libpg_query cut differently (constants that go on after a line comment),
+ *        is flagged SCAN_DOUBT: it is forwarded, and treated as a write that may touch anything.
  * Threads  None: everything lives in the caller's memory. No allocation.
  * Source  PostgreSQL 15 manual 4.1 "Lexical Structure"; src/backend/parser/scan.l for the rules
  *         (standard_conforming_strings = on is assumed; sessions without it never come here).
