@@ -1,6 +1,7 @@
 /* md5 and SCRAM-SHA-256. See scram.h; the names of keys and messages are those of RFC 5802. */
 #include "pgwire/scram.h"
 
+#include <assert.h>
 #include <limits.h>
 
 #include <openssl/crypto.h>
@@ -55,6 +56,7 @@ static void text_add_string(struct text *text, const char *string)
 static void text_add_base64(struct text *text, const uint8_t *data, size_t len)
 {
     char encoded[BASE64_LEN(PGWIRE_SCRAM_SALT_MAX) + 1];
+    assert(len <= PGWIRE_SCRAM_SALT_MAX);
     base64_write(data, len, encoded);
     text_add(text, encoded, BASE64_LEN(len));
 }

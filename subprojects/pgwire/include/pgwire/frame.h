@@ -23,7 +23,7 @@ enum {
     PGWIRE_LONGEST_STANDARD = 30000,     /* libpq: messages that are not "long" */
     PGWIRE_LONGEST_AUTH = 2000,          /* libpq: PQconnectPoll */
     PGWIRE_LONGEST_PARAM = 1 << 20,      /* ours: search_path has no limit of its own */
-    PGWIRE_LONGEST_KEY_DATA = 4 + 4 + 256 /* protocol 3.2: a key of 256 bytes */,
+    PGWIRE_LONGEST_KEY_DATA = 4 + 4 + PGWIRE_CANCEL_KEY_MAX,
     PGWIRE_LONGEST_COPY = 4 + 1 + 2 + 2 * 65535, /* a format for each of 65535 columns */
     PGWIRE_LONGEST_TYPES = 4 + 2 + 4 * 65535     /* an OID for each of 65535 parameters */
 };
@@ -50,18 +50,28 @@ struct pgwire_frame {
 extern const uint32_t pgwire_request_spans[256];
 extern const uint32_t pgwire_answer_spans[256];
 
-/* Says what is wrong with a header that the comparison did not let through. */
+/* Says what is wrong with a header that the comparison did not let through; never OK. */
 enum pgwire_status pgwire_frame_refusal(const uint32_t spans[256], const uint8_t *data, size_t len);
+
+static inline enum pgwire_status pgwire_frame_refused(const uint32_t spans[256],
+                                                      const uint8_t *data, size_t len)
+{
+    enum pgwire_status status = pgwire_frame_refusal(spans, data, len);
+    if (status == PGWIRE_OK) {
+        __builtin_unreachable(); /* so that no compiler thinks `out` might be used unset */
+    }
+    return status;
+}
 
 static inline enum pgwire_status pgwire_frame_of(const uint32_t spans[256], const uint8_t *data,
                                                  size_t len, struct pgwire_frame *out)
 {
     if (__builtin_expect(len < PGWIRE_HEADER_LEN, 0)) {
-        return pgwire_frame_refusal(spans, data, len);
+        return pgwire_frame_refused(spans, data, len);
     }
     uint32_t body_len = pgwire_get_u32(data + 1) - 4;
     if (__builtin_expect(body_len >= spans[data[0]], 0)) {
-        return pgwire_frame_refusal(spans, data, len);
+        return pgwire_frame_refused(spans, data, len);
     }
     out->type = data[0];
     out->len = (size_t)body_len + PGWIRE_HEADER_LEN;

@@ -71,8 +71,9 @@ struct pgwire_scram_server {
     uint8_t client_key[PGWIRE_SCRAM_KEY_LEN]; /* after success: for pass-through to the backend */
 };
 /* Takes client-first-message and makes server-first-message (in server->server_first).
- * `random` are 18 bytes of chance. MALFORMED for anything RFC 5802 forbids, and for a client that
- * asks for channel binding. */
+ * `random` are 18 bytes of chance. MALFORMED for anything RFC 5802 forbids (but in the
+ * user name, which Postgres does not read either), and for a client that asks for channel binding
+ * or for another's identity (authzid). */
 enum pgwire_status pgwire_scram_server_first(struct pgwire_scram_server *server,
                                              const struct pgwire_scram_secret *secret,
                                              struct pgwire_slice client_first,
