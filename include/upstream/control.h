@@ -27,27 +27,40 @@ struct control_identity {
     uint32_t timeline;
     uint32_t database_oid;
     uint64_t postmaster_start_us; /* as pg_postmaster_start_time says, since 1970 */
-    int server_version;           /* e.g. 150018 */
+    /* When the server's processes were last started anew. It moves with a crash recovery, which
+     * leaves the postmaster's start as it was but can lose commits that others have seen
+     * (synchronous_commit = off): part of the incarnation like the start itself. */
+    uint64_t recovered_us;
+    int server_version; /* e.g. 150018 */
 };
 
 struct control_hooks {
     /* Connected and identified, before any on_catalog. Called again after control_verify or a
-     * reconnect; the receiver compares. */
+     * reconnect; the receiver compares. After a reconnect a load and on_catalog always follow;
+     * after control_verify on a connection that stood only if the catalog has moved. */
     void (*on_identity)(struct database *database, const struct control_identity *identity);
     /* The version to stamp the next snapshot with: asked just before its transaction begins. */
     uint64_t (*on_load)(struct database *database);
     /* A new snapshot; the reference goes to the receiver. */
     void (*on_catalog)(struct database *database, struct catalog *catalog);
-    /* The connection is lost or could not be made: what is known may not hold any more. */
+    /* The connection is lost or could not be made: what is known may not hold any more. Called
+     * again for every try that fails. */
     void (*on_lost)(struct database *database);
     /* pg_conf_load_time or the settings of roles and databases moved: backends must be recycled. */
     void (*on_settings)(struct database *database);
 };
-void control_init(struct loop *main_loop, const struct control_hooks *hooks);
-void control_stop_all(void); /* on the main loop; closes all connections */
 
+/* `hooks` is copied. Before any control is made. */
+void control_init(struct loop *main_loop, const struct control_hooks *hooks);
+
+/* On the main loop: closes all connections. No hook is called any more; those who wait in
+ * control_await_gone get on_dropped. The loop must run until its handles are closed (loop_run sees
+ * to that) before control_destroy. */
+void control_stop_all(void);
+
+/* Any thread; touches no loop. `database` must have conf, dbname and name set. */
 struct control *control_create(struct database *database);
-void control_destroy(struct control *control);
+void control_destroy(struct control *control); /* after control_stop_all and the loop's end */
 
 /* Somebody wants the cache of this database: connect if not connected. Cheap when it is. `role` and
  * `password` (may be NULL) are used when neither the database's line nor the options name a
@@ -62,14 +75,25 @@ void control_verify(struct control *control);
 
 /* Calls on_gone (main loop) when backend `pid` is provably gone: the server says so, or the server
  * itself has been restarted since. Asks pg_terminate_backend once, then looks every 200 ms, for as
- * long as it takes, over reconnects. */
+ * long as it takes, over reconnects.
+ *
+ * The caller sets backend_pid, on_gone, on_dropped, context; the rest belongs to control. */
 struct control_gone {
     struct loop_post post;
     struct link link;
+    struct control *control;
     uint32_t backend_pid;
-    uint64_t postmaster_start_us; /* set by control_await_gone: incarnation it belonged to */
-    bool asked;
+    /* The incarnation it belonged to: that of the first connection which answered after the call
+     * and still had the backend. 0 until then: what was known before the call may be out of date. */
+    uint64_t postmaster_start_us;
+    uint64_t backend_start_us;                  /* as first seen, 0: not shown to our role */
+    bool asked;                                 /* to terminate */
+    bool looked_for;                            /* the last look was about it ... */
+    bool seen;                                  /* ... and found it */
     void (*on_gone)(struct control_gone *gone); /* frees it */
+    /* The process ends and nothing is proven: frees it, opens nothing. May be NULL: then the memory
+     * is left alone. On the main loop, or, when that has ended, on the caller's thread. */
+    void (*on_dropped)(struct control_gone *gone);
     void *context;
 };
 void control_await_gone(struct control *control, struct control_gone *gone);
