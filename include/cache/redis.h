@@ -1,4 +1,4 @@
-/* The Redis tier: one connection a worker, on that worker's loop (hiredis, asynchronous).
+/* The Redis tier: one connection a worker, on that worker's loop.
  *
  * It may be absent, slow, restarted, emptied, restored or lying: nothing that comes back is
  * believed before magic, version, checksum, lengths and the whole key have been compared, and the
@@ -31,6 +31,7 @@ struct redis_config {
     size_t compress_min_bytes; /* lz4 from here on, where it saves a tenth */
     size_t entry_bytes_max;    /* of an answer, uncompressed */
     uint32_t pending_max;      /* look-ups under way before ERR_AGAIN */
+    uint32_t words_count;      /* generation words: a stored stamp beyond them is malformed; > 0 */
     uint8_t name_space[16];
 };
 
@@ -51,12 +52,14 @@ struct redis_found {
     uint64_t expires_at_ms;
 };
 
-/* Called exactly once unless cancelled: OK with `found`; ERR_NOT_FOUND; ERR_TIMEOUT; ERR_CLOSED;
+/* Called exactly once unless cancelled, and never from within redis_get: OK with `found`;
+ * ERR_NOT_FOUND; ERR_TIMEOUT; ERR_CLOSED (the connection is gone, or Redis answered with an error);
  * ERR_MALFORMED (what came back is not ours: the key is deleted). */
 typedef void redis_on_found(void *context, enum err err, const struct redis_found *found);
 
 /* Starts a look-up of `key` (hash and bytes are copied) in the window that now_ms lies in.
- * ERR_AGAIN  breaker open, not connected, or too many pending: ask Postgres. */
+ * ERR_AGAIN    breaker open, not connected, or too many pending: ask Postgres
+ * ERR_TOO_BIG  the key is over ENTRY_KEY_MAX */
 MUST_USE enum err redis_get(struct redis *redis, const struct entry_key *key, uint64_t now_ms,
                             uint64_t window_ms, redis_on_found *on_found, void *context,
                             struct redis_lookup **out);
