@@ -1,6 +1,7 @@
 /* Each rule is a function that writes its own mistake. */
 #include "check.h"
 
+#include <arpa/inet.h>
 #include <sys/un.h>
 
 #include "option_table.h"
@@ -47,8 +48,15 @@ static bool next_item(const char **list, struct slice *out)
 
 static bool is_loopback(struct slice address)
 {
-    return slice_is(address, "localhost") || slice_is(address, "::1") ||
-           (address.len > 4 && memcmp(address.data, "127.", 4) == 0);
+    char text[INET_ADDRSTRLEN];
+    struct in_addr number;
+    if (slice_is(address, "localhost") || slice_is(address, "::1"))
+        return true;
+    if (address.len >= sizeof(text))
+        return false;
+    memcpy(text, address.data, address.len);
+    text[address.len] = 0;
+    return inet_pton(AF_INET, text, &number) == 1 && ntohl(number.s_addr) >> 24 == IN_LOOPBACKNET;
 }
 
 static void check_list(const struct check *check, const char *name, const char *list)
@@ -99,6 +107,7 @@ static void check_unix_socket(const struct check *check)
 static void check_pools(const struct check *check)
 {
     const struct options *options = &check->conf->options;
+    const char *file = check->conf->file;
     if (options->min_pool_size > options->default_pool_size)
         mistakes_add(check->mistakes, at(check, "min_pool_size"),
                      "min_pool_size: more than default_pool_size");
@@ -106,8 +115,9 @@ static void check_pools(const struct check *check)
         const struct conf_database *database = &check->conf->databases[i];
         int64_t most = database->pool_size > 0 ? database->pool_size : options->default_pool_size;
         if (database->min_pool_size > most)
-            mistakes_add(check->mistakes, (struct place){"[databases]", 0},
-                         "%s: min_pool_size: more than the pool's size", database->name);
+            mistakes_add(check->mistakes, (struct place){file ? file : "default", 0},
+                         "[databases]: %s: min_pool_size: more than the pool's size",
+                         database->name);
     }
 }
 
@@ -127,10 +137,10 @@ static void check_users(const struct check *check)
     const struct options *options = &check->conf->options;
     check_list(check, "admin_users", options->admin_users);
     check_list(check, "stats_users", options->stats_users);
-    if (!check->conf->file || !check->places)
+    if (!check->conf->file || !check->places || check->mistakes->count)
         return;
     if (options->auth_type != AUTH_TYPE_TRUST && !*options->auth_file)
-        mistakes_note(at(check, "auth_file"), "no auth_file: nobody can log in");
+        mistakes_note((struct place){check->conf->file, 0}, "no auth_file: nobody can log in");
     if (!check->conf->database_count)
         mistakes_note((struct place){check->conf->file, 0}, "[databases] is empty");
 }

@@ -75,10 +75,12 @@ static const char *set_number(int *field, const struct key *key, const char *val
     bool on = false;
     switch (key->type) {
     case KEY_PORT:
-        return read_number(value, 1, PORT_MAX, field) ? NULL : "a port, 1 to 65535";
+        return read_number(value, 1, PORT_MAX, field) ? NULL : "1 to 65535";
     case KEY_COUNT: {
-        int least = strcmp(key->name, "pool_size") == 0;
-        return read_number(value, least, KEY_COUNT_MAX, field) ? NULL : "a count up to 100000";
+        int least = strcmp(key->name, "pool_size") == 0; /* a pool of none would serve nobody */
+        return read_number(value, least, KEY_COUNT_MAX, field) ? NULL
+               : least                                         ? "1 to 100000"
+                                                               : "0 to 100000";
     }
     case KEY_POOL_MODE:
         return value_read_name(value, option_find("pool_mode")->names, field)
