@@ -177,6 +177,8 @@ struct lex_gap lex_gap(const uint8_t *at)
             if (*at == '\n' || *at == '\r')
                 has |= LEX_GAP_LINE_END;
             at++;
+            while (*at == ' ') /* indentation */
+                at++;
         } else if (lex_is_comment(at)) {
             bool block = *at == '/';
             if (begins_hint(at + 2, block))

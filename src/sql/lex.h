@@ -109,3 +109,37 @@ static inline bool lex_continues(enum lex_kind kind, struct lex_gap gap)
     return (gap.has & (LEX_GAP_LINE_END | LEX_GAP_BLOCK)) == LEX_GAP_LINE_END && *gap.end == '\'' &&
            lex_is_quoted(kind);
 }
+
+/* The end of the token at `at` if it is a word, name, operator or punctuation that its bytes alone
+ * decide, which most tokens are; else NULL: ask lex_next. For the loops that must be fast. */
+static inline const uint8_t *lex_plain_end(const uint8_t *at)
+{
+    const uint8_t *start = at;
+    unsigned class = lex_class[*at++];
+
+    if (class & LEX_CLASS_LETTER) {
+        unsigned classes = class;
+        while ((class = lex_class[*at]) & LEX_CLASS_WORD) {
+            classes |= class;
+            at++;
+        }
+        if (classes & LEX_CLASS_HIGH)
+            return NULL;
+        return at == start + 1 && (*at == '\'' || *at == '&') ? NULL : at; /* E'...' */
+    }
+    if (class & LEX_CLASS_SINGLE)
+        return at;
+    if (class & LEX_CLASS_OPERATOR)
+        return lex_is_class(*at, LEX_CLASS_OPERATOR) ? NULL : at;
+    if (*start == '.')
+        return *at == '.' || lex_is_class(*at, LEX_CLASS_DIGIT) ? NULL : at;
+    if (*start == '"') {
+        unsigned classes = 0;
+        while (*at != '"' && *at != 0)
+            classes |= lex_class[*at++];
+        if (*at == 0 || at == start + 1 || at[1] == '"' || (classes & LEX_CLASS_HIGH))
+            return NULL;
+        return at + 1;
+    }
+    return NULL;
+}

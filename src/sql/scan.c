@@ -138,6 +138,39 @@ static void take(struct scanner *scanner, const uint8_t *start, struct lex_token
     scanner->token_end = token.end;
 }
 
+/* The end of the integer at `at`, or NULL if it is not a plain one. */
+static inline const uint8_t *plain_integer_end(const uint8_t *at)
+{
+    while (lex_is_class(*at, LEX_CLASS_DIGIT))
+        at++;
+    return *at == '.' || lex_is_class(*at, LEX_CLASS_LETTER) ? NULL : at;
+}
+
+/* Passes tokens that need no look at what is around them and are one space apart at most. */
+static void pass_plain_tokens(struct scanner *scanner)
+{
+    const uint8_t *end = scanner->token_end;
+    uint32_t token_count = 0;
+    uint32_t literal_count = 0;
+
+    for (;;) {
+        const uint8_t *at = end + (*end == ' ');
+        bool integer = lex_is_class(*at, LEX_CLASS_DIGIT);
+        const uint8_t *next = integer ? plain_integer_end(at) : lex_plain_end(at);
+        if (!next)
+            break;
+        end = next;
+        token_count++;
+        literal_count += integer;
+    }
+    if (token_count > 0) {
+        scanner->kind = LEX_WORD; /* or another that no later part continues */
+        scanner->token_end = end;
+        scanner->token_count += token_count;
+        scanner->literal_count += literal_count;
+    }
+}
+
 /* Reads tokens up to a zero byte, a doubt or one token too many; returns where it stopped. */
 static const uint8_t *scan_tokens(struct scanner *scanner)
 {
@@ -155,6 +188,8 @@ static const uint8_t *scan_tokens(struct scanner *scanner)
             return at;
         }
         take(scanner, at, token, continues);
+        if (token.kind != LEX_SEMICOLON)
+            pass_plain_tokens(scanner);
     }
     return scanner->token_end;
 }

@@ -79,7 +79,7 @@ static uint8_t kind_letter(enum lex_kind kind)
     case LEX_PARAM:
         break;
     }
-    ASSERT(!"not a constant");
+    ASSERT(lex_is_constant(kind));
     return 0;
 }
 
@@ -101,6 +101,11 @@ struct hash128 scan_shape(struct slice canonical)
     shape.len = 0;
     shape.streaming = false;
     for (;;) {
+        const uint8_t *plain;
+        while ((plain = lex_plain_end(at + (*at == ' ')))) {
+            at = plain;
+            kind = LEX_WORD;
+        }
         bool continues = false;
         if (lex_is_class(*at, LEX_CLASS_SPACE) || lex_is_comment(at)) {
             struct lex_gap gap = lex_gap(at);

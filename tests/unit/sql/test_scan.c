@@ -226,6 +226,9 @@ static void is_sure_of_what_is_only_strange(void **state)
     expect("e'\\ud83d\\ude00'", "e'\\ud83d\\ude00'", SCAN_MAGIC_DATE);
     expect("b'01''10'", "b'01''10'", 0);
     expect("'it''s'", "'it''s'", 0);
+    char longest[] = "1 @@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@ 2";
+    assert_int_equal(strlen(longest), 4 + 63); /* NAMEDATALEN - 1 */
+    expect(longest, longest, 0);
     expect("u&\"d\\0061t\" uescape '!'", "u&\"d\\0061t\" uescape '!'", 0);
 }
 
