@@ -69,8 +69,9 @@ struct conf_override {
     const char *value;
 };
 
-/* Loads `file` (NULL: none) and, with a DSN (postgres://... or key=value ...), the one database that
- * it names under its own name, and its server as "*" (dbname NULL: whatever the client asks for).
+/* Loads `file` (NULL: none) and, with a DSN (postgres://... or key=value ...; NULL: none), the one
+ * database that it names under its own name, and its server as "*" (dbname NULL: whatever the client
+ * asks for).
  *
  * mistakes  Zeroed by the caller, who calls conf_mistakes_fini whatever comes back.
  *
