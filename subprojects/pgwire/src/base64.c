@@ -3,7 +3,7 @@
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-void base64_write(const uint8_t *data, size_t len, char *out)
+void pgwire_base64_write(const uint8_t *data, size_t len, char *out)
 {
     size_t used = 0;
 
@@ -38,7 +38,7 @@ static uint32_t value_of(char character)
     return character == '/' ? 63 : 64;
 }
 
-bool base64_read(const char *text, size_t len, uint8_t *out, size_t cap, size_t *out_len)
+bool pgwire_base64_read(const char *text, size_t len, uint8_t *out, size_t cap, size_t *out_len)
 {
     size_t used = 0;
 

@@ -9,8 +9,8 @@
 #define BASE64_LEN(len) (((len) + 2) / 3 * 4)
 
 /* Writes BASE64_LEN(len) characters and a zero. */
-void base64_write(const uint8_t *data, size_t len, char *out);
+void pgwire_base64_write(const uint8_t *data, size_t len, char *out);
 
 /* Reads `len` characters into at most `cap` bytes; false if they are no base64 or too many. `out`
  * is undefined then. */
-bool base64_read(const char *text, size_t len, uint8_t *out, size_t cap, size_t *out_len);
+bool pgwire_base64_read(const char *text, size_t len, uint8_t *out, size_t cap, size_t *out_len);

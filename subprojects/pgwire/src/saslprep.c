@@ -85,7 +85,7 @@ static bool is_ascii(const char *text, size_t len)
     return true;
 }
 
-const char *saslprep(const char *password, char out[SASLPREP_PASSWORD_MAX], size_t *out_len)
+const char *pgwire_saslprep(const char *password, char out[SASLPREP_PASSWORD_MAX], size_t *out_len)
 {
     size_t len = strlen(password);
     size_t used = 0;

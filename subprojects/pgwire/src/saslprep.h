@@ -12,4 +12,4 @@ enum { SASLPREP_PASSWORD_MAX = 1024 };
  * it is.
  *
  * Returns `password` itself or `out`; *out_len is its length without a zero. */
-const char *saslprep(const char *password, char out[SASLPREP_PASSWORD_MAX], size_t *out_len);
+const char *pgwire_saslprep(const char *password, char out[SASLPREP_PASSWORD_MAX], size_t *out_len);

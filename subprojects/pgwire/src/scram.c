@@ -1,7 +1,6 @@
-/* md5 and SCRAM-SHA-256. See scram.h; the names of keys and messages are those of RFC 5802. */
+/* SCRAM-SHA-256, both sides. See scram.h; the names of keys and messages are those of RFC 5802. */
 #include "pgwire/scram.h"
 
-#include <assert.h>
 #include <limits.h>
 
 #include <openssl/crypto.h>
@@ -10,6 +9,7 @@
 
 #include "base64.h"
 #include "saslprep.h"
+#include "text.h"
 
 enum {
     KEY_LEN = PGWIRE_SCRAM_KEY_LEN,
@@ -20,57 +20,6 @@ enum {
 };
 
 #define SECRET_PREFIX "SCRAM-SHA-256$"
-
-/* Text under construction in memory of fixed size, always zero-terminated. */
-struct text {
-    char *data;
-    size_t cap;
-    size_t len;
-    bool overflow;
-};
-
-static struct text text_of(char *data, size_t cap)
-{
-    data[0] = '\0';
-    return (struct text){.data = data, .cap = cap};
-}
-
-static void text_add(struct text *text, const void *data, size_t len)
-{
-    if (text->overflow || text->cap - text->len <= len) {
-        text->overflow = true;
-        return;
-    }
-    if (len > 0) {
-        memcpy(text->data + text->len, data, len);
-    }
-    text->len += len;
-    text->data[text->len] = '\0';
-}
-
-static void text_add_string(struct text *text, const char *string)
-{
-    text_add(text, string, strlen(string));
-}
-
-static void text_add_base64(struct text *text, const uint8_t *data, size_t len)
-{
-    char encoded[BASE64_LEN(PGWIRE_SCRAM_SALT_MAX) + 1];
-    assert(len <= PGWIRE_SCRAM_SALT_MAX);
-    base64_write(data, len, encoded);
-    text_add(text, encoded, BASE64_LEN(len));
-}
-
-static void text_add_number(struct text *text, uint32_t number)
-{
-    char digits[10];
-    size_t at = sizeof(digits);
-    do {
-        digits[--at] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number > 0);
-    text_add(text, digits + at, sizeof(digits) - at);
-}
 
 /* A message of the peer, taken attribute by attribute: "r=abc,s=def,i=4096". */
 struct reader {
@@ -191,61 +140,6 @@ static void mix(uint8_t into[KEY_LEN], const uint8_t with[KEY_LEN])
     }
 }
 
-bool pgwire_same_secret(const void *left, const void *right, size_t len)
-{
-    return CRYPTO_memcmp(left, right, len) == 0;
-}
-
-/* "md5" and the digest of two parts in hex. */
-static bool md5_of(const void *first, size_t first_len, const void *second, size_t second_len,
-                   char *out)
-{
-    static const char hex[] = "0123456789abcdef";
-    uint8_t digest[EVP_MAX_MD_SIZE];
-    unsigned int digest_len = 0;
-
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
-    bool done = context != NULL && EVP_DigestInit_ex(context, EVP_md5(), NULL) == 1 &&
-                EVP_DigestUpdate(context, first, first_len) == 1 &&
-                EVP_DigestUpdate(context, second, second_len) == 1 &&
-                EVP_DigestFinal_ex(context, digest, &digest_len) == 1 && digest_len == 16;
-    EVP_MD_CTX_free(context);
-    out[0] = '\0';
-    if (!done) {
-        return false;
-    }
-    memcpy(out, "md5", 3);
-    for (size_t i = 0; i < digest_len; i++) {
-        out[3 + 2 * i] = hex[digest[i] >> 4];
-        out[4 + 2 * i] = hex[digest[i] & 15];
-    }
-    out[PGWIRE_MD5_LEN] = '\0';
-    return true;
-}
-
-bool pgwire_md5_secret(const char *password, const char *user, char *out)
-{
-    return md5_of(password, strlen(password), user, strlen(user), out);
-}
-
-bool pgwire_md5_answer(const char *secret, const uint8_t salt[4], char *out)
-{
-    if (strlen(secret) != PGWIRE_MD5_LEN || memcmp(secret, "md5", 3) != 0) {
-        out[0] = '\0';
-        return false;
-    }
-    return md5_of(secret + 3, PGWIRE_MD5_LEN - 3, salt, 4, out);
-}
-
-bool pgwire_md5_proves(const char *secret, const uint8_t salt[4], struct pgwire_slice answer)
-{
-    char wanted[PGWIRE_MD5_LEN + 1];
-    bool proven = pgwire_md5_answer(secret, salt, wanted) && answer.len == PGWIRE_MD5_LEN &&
-                  pgwire_same_secret(answer.data, wanted, PGWIRE_MD5_LEN);
-    OPENSSL_cleanse(wanted, sizeof(wanted));
-    return proven;
-}
-
 enum pgwire_status pgwire_scram_read_secret(const char *text, struct pgwire_scram_secret *out)
 {
     struct pgwire_scram_secret secret = {.iterations = 0};
@@ -270,11 +164,11 @@ enum pgwire_status pgwire_scram_read_secret(const char *text, struct pgwire_scra
     server++;
     size_t stored_len = 0;
     size_t server_len = 0;
-    if (!base64_read(salt, (size_t)(stored - salt - 1), secret.salt, sizeof(secret.salt),
-                     &secret.salt_len) ||
-        !base64_read(stored, (size_t)(server - stored - 1), secret.stored_key, KEY_LEN,
-                     &stored_len) ||
-        !base64_read(server, strlen(server), secret.server_key, KEY_LEN, &server_len) ||
+    if (!pgwire_base64_read(salt, (size_t)(stored - salt - 1), secret.salt, sizeof(secret.salt),
+                            &secret.salt_len) ||
+        !pgwire_base64_read(stored, (size_t)(server - stored - 1), secret.stored_key, KEY_LEN,
+                            &stored_len) ||
+        !pgwire_base64_read(server, strlen(server), secret.server_key, KEY_LEN, &server_len) ||
         secret.salt_len == 0 || stored_len != KEY_LEN || server_len != KEY_LEN) {
         return PGWIRE_MALFORMED;
     }
@@ -304,7 +198,7 @@ static bool make_keys(const char *password, struct pgwire_scram_secret *secret,
     char prepared[SASLPREP_PASSWORD_MAX];
     uint8_t salted[KEY_LEN];
     size_t len;
-    const char *text = saslprep(password, prepared, &len);
+    const char *text = pgwire_saslprep(password, prepared, &len);
 
     bool done = len <= INT_MAX &&
                 PKCS5_PBKDF2_HMAC(text, (int)len, secret->salt, (int)secret->salt_len,
@@ -447,7 +341,8 @@ static bool read_client_final(const struct pgwire_scram_server *server,
         .len = (size_t)(item.data - client_final.data) - 1, /* without the comma */
     };
     return !reader.more &&
-           base64_read((const char *)item.data + 2, item.len - 2, out_proof, KEY_LEN, &proof_len) &&
+           pgwire_base64_read((const char *)item.data + 2, item.len - 2, out_proof, KEY_LEN,
+                              &proof_len) &&
            proof_len == KEY_LEN;
 }
 
@@ -488,7 +383,7 @@ enum pgwire_status pgwire_scram_server_final(struct pgwire_scram_server *server,
 size_t pgwire_scram_client_first(struct pgwire_scram_client *client, const uint8_t random[18],
                                  char out[PGWIRE_SCRAM_TEXT_MAX])
 {
-    base64_write(random, RANDOM_LEN, client->nonce);
+    pgwire_base64_write(random, RANDOM_LEN, client->nonce);
     client->answered = false;
     struct text bare = text_of(client->first_bare, sizeof(client->first_bare));
     text_add_string(&bare, "n=,r="); /* Postgres takes the user of the startup packet */
@@ -516,8 +411,8 @@ static enum pgwire_status read_server_first(const struct pgwire_scram_client *cl
     if (!take_attribute(&reader, 'r', out_nonce) || !is_nonce(*out_nonce) ||
         out_nonce->len <= our_len || memcmp(out_nonce->data, client->nonce, our_len) != 0 ||
         !take_attribute(&reader, 's', &salt) ||
-        !base64_read((const char *)salt.data, salt.len, out->salt, sizeof(out->salt),
-                     &out->salt_len) ||
+        !pgwire_base64_read((const char *)salt.data, salt.len, out->salt, sizeof(out->salt),
+                            &out->salt_len) ||
         out->salt_len == 0 || !take_attribute(&reader, 'i', &iterations) ||
         !skip_extensions(&reader)) {
         return PGWIRE_MALFORMED;
@@ -600,7 +495,7 @@ enum pgwire_status pgwire_scram_client_verify(struct pgwire_scram_client *client
         return PGWIRE_OK;
     }
     if (!take_attribute(&reader, 'v', &text) || !skip_extensions(&reader) ||
-        !base64_read((const char *)text.data, text.len, signature, KEY_LEN, &len) ||
+        !pgwire_base64_read((const char *)text.data, text.len, signature, KEY_LEN, &len) ||
         len != KEY_LEN) {
         return PGWIRE_MALFORMED;
     }

@@ -13,14 +13,14 @@ static void writes_and_reads_the_examples_of_rfc_4648(void **state)
         char text[16];
         uint8_t data[8];
         size_t len = 99;
-        base64_write((const uint8_t *)plain[i], strlen(plain[i]), text);
+        pgwire_base64_write((const uint8_t *)plain[i], strlen(plain[i]), text);
         assert_string_equal(text, coded[i]);
         assert_int_equal(BASE64_LEN(strlen(plain[i])), strlen(coded[i]));
-        assert_true(base64_read(text, strlen(text), data, strlen(plain[i]), &len));
+        assert_true(pgwire_base64_read(text, strlen(text), data, strlen(plain[i]), &len));
         assert_int_equal(len, strlen(plain[i]));
         assert_memory_equal(data, plain[i], len);
         if (len > 0) {
-            assert_false(base64_read(text, strlen(text), data, len - 1, &len));
+            assert_false(pgwire_base64_read(text, strlen(text), data, len - 1, &len));
         }
     }
 }
@@ -33,8 +33,8 @@ static void reads_each_byte_that_it_writes(void **state)
         uint8_t back[3];
         char text[5];
         size_t len;
-        base64_write(data, 3, text);
-        assert_true(base64_read(text, 4, back, 3, &len));
+        pgwire_base64_write(data, 3, text);
+        assert_true(pgwire_base64_read(text, 4, back, 3, &len));
         assert_memory_equal(back, data, 3);
     }
 }
@@ -48,7 +48,7 @@ static void has_one_text_for_one_value(void **state)
     size_t len;
     (void)state;
     for (size_t i = 0; i < COUNT(bad); i++) {
-        assert_false(base64_read(bad[i], strlen(bad[i]), data, sizeof(data), &len));
+        assert_false(pgwire_base64_read(bad[i], strlen(bad[i]), data, sizeof(data), &len));
     }
 }
 
