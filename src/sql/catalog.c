@@ -1,75 +1,25 @@
-/* The snapshot of a catalog: reading it. */
+/* Reading a snapshot: searches by halving over sorted arrays. */
 #include "sql/catalog.h"
 
+#include <stdatomic.h>
+#include <stdlib.h>
+
 #include "base/mem.h"
+#include "catalog_build.h"
+#include "catalog_read.h"
 
-struct catalog {
-    _Atomic(unsigned) refs;
-    uint64_t version;
-};
-
-struct catalog_builder {
-    unsigned dummy;
-};
-
-unsigned catalog_query_count(void)
-{
-    return 1;
-}
-
-const char *catalog_query(unsigned index)
-{
-    (void)index;
-    return "SELECT oid FROM pg_class";
-}
-
-const char *catalog_fingerprint_query(void)
-{
-    return "SELECT txid_current_snapshot()::text";
-}
-
-struct catalog_builder *catalog_builder_create(void)
-{
-    return mem_zero(1, sizeof(struct catalog_builder));
-}
-
-void catalog_builder_destroy(struct catalog_builder *builder)
-{
-    mem_free(builder);
-}
-
-enum err catalog_builder_add(struct catalog_builder *builder, unsigned index,
-                             const struct slice *values, unsigned count)
-{
-    (void)builder;
-    (void)index;
-    (void)values;
-    (void)count;
-    return ERR_OK;
-}
-
-enum err catalog_builder_finish(struct catalog_builder *builder, uint64_t version,
-                                struct catalog **out)
-{
-    struct catalog *catalog = mem_zero(1, sizeof(*catalog));
-
-    catalog->refs = 1;
-    catalog->version = version;
-    catalog_builder_destroy(builder);
-    *out = catalog;
-    return ERR_OK;
-}
+enum { NAME_MAX_LEN = 64 }; /* NAMEDATALEN: longer names exist nowhere */
 
 struct catalog *catalog_ref(struct catalog *catalog)
 {
-    catalog->refs++;
+    atomic_fetch_add_explicit(&catalog->refs, 1, memory_order_relaxed);
     return catalog;
 }
 
 void catalog_unref(struct catalog *catalog)
 {
-    if (catalog && --catalog->refs == 0)
-        mem_free(catalog);
+    if (catalog && atomic_fetch_sub_explicit(&catalog->refs, 1, memory_order_acq_rel) == 1)
+        catalog_free(catalog);
 }
 
 uint64_t catalog_version(const struct catalog *catalog)
@@ -79,28 +29,199 @@ uint64_t catalog_version(const struct catalog *catalog)
 
 size_t catalog_bytes(const struct catalog *catalog)
 {
-    return sizeof(*catalog);
+    return catalog->bytes;
 }
 
 uint32_t catalog_root(const struct catalog *catalog, uint32_t oid)
 {
-    (void)catalog;
-    return oid;
+    const struct catalog_relation *relation = catalog_find_relation(catalog, oid);
+
+    return relation ? relation->root : oid;
 }
 
 const char *catalog_relation_name(const struct catalog *catalog, uint32_t oid)
 {
-    (void)catalog;
-    (void)oid;
-    return NULL;
+    const struct catalog_relation *relation = catalog_find_relation(catalog, oid);
+
+    return relation ? relation->full_name : NULL;
 }
 
 size_t catalog_relations_named(const struct catalog *catalog, struct slice name, uint32_t *out,
                                size_t max)
 {
-    (void)catalog;
-    (void)name;
-    (void)out;
-    (void)max;
-    return 0;
+    char copy[2 * NAME_MAX_LEN];
+    size_t first;
+    size_t found = 0;
+
+    if (name.len >= sizeof(copy) || memchr(name.data, 0, name.len))
+        return 0;
+    memcpy(copy, name.data, name.len);
+    copy[name.len] = '\0';
+    char *dot = strchr(copy, '.');
+    const char *plain = copy;
+    if (dot) {
+        *dot = '\0';
+        plain = dot + 1;
+    }
+    size_t count = catalog_find_named(catalog, plain, &first);
+    for (size_t i = first; i < first + count; i++) {
+        const struct catalog_relation *relation =
+            &catalog->relations[catalog->relations_by_name[i]];
+
+        if (relation->system || (dot && strcmp(relation->schema, copy) != 0))
+            continue;
+        if (found < max)
+            out[found] = relation->oid;
+        found++;
+    }
+    return found;
+}
+
+/* The position of `oid` in an array of items of `size` bytes that begin with their OID. */
+static const void *oid_find(const void *items, size_t count, size_t size, uint32_t oid)
+{
+    const char *base = items;
+    size_t low = 0;
+
+    while (low < count) {
+        size_t middle = low + (count - low) / 2;
+        uint32_t at;
+
+        memcpy(&at, base + middle * size, sizeof(at));
+        if (at == oid)
+            return base + middle * size;
+        if (at < oid)
+            low = middle + 1;
+        else
+            count = middle;
+    }
+    return NULL;
+}
+
+const struct catalog_relation *catalog_find_relation(const struct catalog *catalog, uint32_t oid)
+{
+    return oid_find(catalog->relations, catalog->relation_count, sizeof(*catalog->relations), oid);
+}
+
+const struct catalog_type *catalog_find_type(const struct catalog *catalog, uint32_t oid)
+{
+    return oid_find(catalog->types, catalog->type_count, sizeof(*catalog->types), oid);
+}
+
+size_t catalog_find_named(const struct catalog *catalog, const char *name, size_t *first)
+{
+    size_t low = 0;
+    size_t high = catalog->relation_count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (strcmp(catalog->relations[catalog->relations_by_name[middle]].name, name) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    *first = low;
+    while (high < catalog->relation_count &&
+           strcmp(catalog->relations[catalog->relations_by_name[high]].name, name) == 0)
+        high++;
+    return high - low;
+}
+
+size_t catalog_find_types(const struct catalog *catalog, const char *name, size_t *first)
+{
+    size_t low = 0;
+    size_t high = catalog->type_count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (strcmp(catalog->types[catalog->types_by_name[middle]].name, name) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    *first = low;
+    while (high < catalog->type_count &&
+           strcmp(catalog->types[catalog->types_by_name[high]].name, name) == 0)
+        high++;
+    return high - low;
+}
+
+static const struct catalog_callable *callable_find(const struct catalog_callable *items,
+                                                    size_t count, const char *name)
+{
+    size_t low = 0;
+
+    while (low < count) {
+        size_t middle = low + (count - low) / 2;
+        int order = strcmp(items[middle].name, name);
+
+        if (order == 0)
+            return &items[middle];
+        if (order < 0)
+            low = middle + 1;
+        else
+            count = middle;
+    }
+    return NULL;
+}
+
+const struct catalog_callable *catalog_find_function_name(const struct catalog *catalog,
+                                                          const char *name)
+{
+    return callable_find(catalog->function_names, catalog->function_name_count, name);
+}
+
+const struct catalog_callable *catalog_find_operator_name(const struct catalog *catalog,
+                                                          const char *name)
+{
+    return callable_find(catalog->operator_names, catalog->operator_name_count, name);
+}
+
+const struct catalog_column *catalog_find_column(const struct catalog *catalog, uint32_t relation,
+                                                 const char *name)
+{
+    size_t low = 0;
+    size_t high = catalog->column_count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        const struct catalog_column *column = &catalog->columns[middle];
+        int order = column->relation < relation   ? -1
+                    : column->relation > relation ? 1
+                                                  : strcmp(column->name, name);
+
+        if (order == 0)
+            return column;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
+bool catalog_has_collation(const struct catalog *catalog, const char *name)
+{
+    return catalog->collation_count > 0 &&
+           bsearch(&name, catalog->collations, catalog->collation_count,
+                   sizeof(*catalog->collations), catalog_text_order) != NULL;
+}
+
+void catalog_free(struct catalog *catalog)
+{
+    if (!catalog)
+        return;
+    mem_free(catalog->relations);
+    mem_free(catalog->relations_by_name);
+    mem_free(catalog->types);
+    mem_free(catalog->types_by_name);
+    mem_free(catalog->function_names);
+    mem_free(catalog->operator_names);
+    mem_free(catalog->columns);
+    mem_free(catalog->collations);
+    mem_free(catalog->closures);
+    catalog_blocks_free(catalog->blocks);
+    mem_free(catalog);
 }

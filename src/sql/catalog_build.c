@@ -1,0 +1,348 @@
+/* Takes the rows of the catalog queries and keeps them until everything has come. */
+#include "catalog_build.h"
+
+#include "base/mem.h"
+#include "catalog_query.h"
+
+enum { BLOCK_SIZE = 64 * 1024, OID_DIGITS_MAX = 10 };
+
+struct catalog_block {
+    struct catalog_block *next;
+    size_t used;
+    size_t size;
+    char data[];
+};
+
+const char *catalog_text(struct catalog *catalog, struct slice text)
+{
+    struct catalog_block *block = catalog->blocks;
+
+    if (!block || block->size - block->used <= text.len) {
+        size_t size = size_max(BLOCK_SIZE, text.len + 1);
+
+        block = mem_alloc(sizeof(*block) + size);
+        block->next = catalog->blocks;
+        block->used = 0;
+        block->size = size;
+        catalog->blocks = block;
+        catalog->bytes += sizeof(*block) + size;
+    }
+    char *copy = block->data + block->used;
+    if (text.len > 0)
+        memcpy(copy, text.data, text.len);
+    copy[text.len] = '\0';
+    block->used += text.len + 1;
+    return copy;
+}
+
+void catalog_blocks_free(struct catalog_block *blocks)
+{
+    while (blocks) {
+        struct catalog_block *next = blocks->next;
+
+        mem_free(blocks);
+        blocks = next;
+    }
+}
+
+void *builder_grow(void *items, size_t count, size_t *cap, size_t size)
+{
+    if (count < *cap)
+        return items;
+    *cap = *cap ? *cap * 2 : 64;
+    return mem_resize(items, *cap * size);
+}
+
+struct catalog_builder *catalog_builder_create(void)
+{
+    struct catalog_builder *builder = mem_zero(1, sizeof(*builder));
+
+    builder->catalog = mem_zero(1, sizeof(*builder->catalog));
+    builder->catalog->refs = 1;
+    return builder;
+}
+
+void catalog_builder_destroy(struct catalog_builder *builder)
+{
+    if (!builder)
+        return;
+    catalog_free(builder->catalog);
+    mem_free(builder->types);
+    mem_free(builder->functions);
+    mem_free(builder->operators);
+    mem_free(builder->casts);
+    mem_free(builder->relations);
+    mem_free(builder->columns);
+    mem_free(builder->inherits);
+    mem_free(builder->foreign_keys);
+    mem_free(builder->triggers);
+    mem_free(builder->codes);
+    mem_free(builder->dependencies);
+    mem_free(builder->arguments);
+    mem_free(builder->collations);
+    mem_free(builder);
+}
+
+static bool oid_read(struct slice value, uint32_t *out)
+{
+    uint64_t number = 0;
+
+    if (value.len == 0 || value.len > OID_DIGITS_MAX)
+        return false;
+    for (size_t i = 0; i < value.len; i++) {
+        if (value.data[i] < '0' || value.data[i] > '9')
+            return false;
+        number = number * 10 + (uint64_t)(value.data[i] - '0');
+    }
+    if (number > UINT32_MAX)
+        return false;
+    *out = (uint32_t)number;
+    return true;
+}
+
+static bool bool_read(struct slice value, bool *out)
+{
+    if (value.len != 1 || (value.data[0] != 't' && value.data[0] != 'f'))
+        return false;
+    *out = value.data[0] == 't';
+    return true;
+}
+
+static bool char_read(struct slice value, char *out)
+{
+    if (value.len != 1)
+        return false;
+    *out = (char)value.data[0];
+    return true;
+}
+
+static bool name_read(struct catalog *catalog, struct slice value, const char **out)
+{
+    if (!value.data || memchr(value.data, 0, value.len))
+        return false;
+    *out = catalog_text(catalog, value);
+    return true;
+}
+
+static bool type_add(struct catalog_builder *builder, const struct slice *values)
+{
+    struct catalog_type type = {0};
+
+    if (!oid_read(values[0], &type.oid) || !name_read(builder->catalog, values[1], &type.name) ||
+        !bool_read(values[2], &type.builtin) || !char_read(values[3], &type.kind) ||
+        !oid_read(values[4], &type.element) || !oid_read(values[5], &type.base))
+        return false;
+    *BUILDER_ADD(builder, types) = type;
+    return true;
+}
+
+/* "23 25 1043" */
+static bool arguments_read(struct catalog_builder *builder, struct slice value,
+                           struct raw_function *function)
+{
+    function->first_argument = (uint32_t)builder->arguments_count;
+    size_t at = 0;
+    while (at < value.len) {
+        size_t end = at;
+
+        while (end < value.len && value.data[end] != ' ')
+            end++;
+        uint32_t oid;
+        if (!oid_read(slice_of(value.data + at, end - at), &oid) ||
+            function->argument_count >= FUNCTION_ARGUMENTS_MAX)
+            return false;
+        *BUILDER_ADD(builder, arguments) = oid;
+        function->argument_count++;
+        at = end + 1;
+    }
+    return true;
+}
+
+static bool function_add(struct catalog_builder *builder, const struct slice *values)
+{
+    struct raw_function function = {0};
+    uint32_t defaults;
+
+    if (!oid_read(values[0], &function.oid) ||
+        !name_read(builder->catalog, values[1], &function.name) ||
+        !bool_read(values[2], &function.builtin) ||
+        !bool_read(values[3], &function.in_pg_catalog) ||
+        !char_read(values[4], &function.volatility) || !char_read(values[5], &function.kind) ||
+        !bool_read(values[6], &function.c_language) || !bool_read(values[7], &function.extension) ||
+        !oid_read(values[9], &defaults) || !bool_read(values[10], &function.variadic) ||
+        !oid_read(values[11], &function.result) || !arguments_read(builder, values[8], &function) ||
+        defaults > function.argument_count)
+        return false;
+    function.default_count = (uint16_t)defaults;
+    *BUILDER_ADD(builder, functions) = function;
+    return true;
+}
+
+static bool operator_add(struct catalog_builder *builder, const struct slice *values)
+{
+    struct raw_operator operator= {0};
+
+    if (!oid_read(values[0], &operator.oid) ||
+        !name_read(builder->catalog, values[1], &operator.name) ||
+        !bool_read(values[2], &operator.builtin) || !oid_read(values[3], &operator.left) ||
+        !oid_read(values[4], &operator.right) || !oid_read(values[5], &operator.function))
+        return false;
+    *BUILDER_ADD(builder, operators) = operator;
+    return true;
+}
+
+static bool cast_add(struct catalog_builder *builder, const struct slice *values)
+{
+    struct raw_cast cast = {0};
+
+    if (!oid_read(values[0], &cast.source) || !oid_read(values[1], &cast.target) ||
+        !oid_read(values[2], &cast.function) || !char_read(values[3], &cast.context) ||
+        !char_read(values[4], &cast.method))
+        return false;
+    *BUILDER_ADD(builder, casts) = cast;
+    return true;
+}
+
+static bool collation_add(struct catalog_builder *builder, const struct slice *values)
+{
+    const char *name;
+    bool builtin;
+
+    if (!name_read(builder->catalog, values[0], &name) || !bool_read(values[1], &builtin))
+        return false;
+    if (builtin)
+        *BUILDER_ADD(builder, collations) = name;
+    return true;
+}
+
+static bool relation_add(struct catalog_builder *builder, const struct slice *values)
+{
+    struct catalog *catalog = builder->catalog;
+    struct catalog_relation relation = {0};
+    char persistence;
+
+    if (!oid_read(values[0], &relation.oid) || !name_read(catalog, values[1], &relation.schema) ||
+        !name_read(catalog, values[2], &relation.name) || !char_read(values[3], &relation.kind) ||
+        !char_read(values[4], &persistence) || !bool_read(values[5], &relation.row_security))
+        return false;
+    relation.system = strcmp(relation.schema, "pg_catalog") == 0 ||
+                      strcmp(relation.schema, "information_schema") == 0;
+    relation.temporary = persistence == 't';
+    relation.root = relation.oid;
+    char full_name[256];
+    size_t schema_len = strlen(relation.schema);
+    size_t name_len = strlen(relation.name);
+    if (schema_len + name_len + 1 > sizeof(full_name))
+        return false;
+    memcpy(full_name, relation.schema, schema_len);
+    full_name[schema_len] = '.';
+    memcpy(full_name + schema_len + 1, relation.name, name_len);
+    relation.full_name = catalog_text(catalog, slice_of(full_name, schema_len + 1 + name_len));
+    *BUILDER_ADD(builder, relations) = relation;
+    return true;
+}
+
+static bool column_add(struct catalog_builder *builder, const struct slice *values)
+{
+    struct catalog_column column = {0};
+
+    if (!oid_read(values[0], &column.relation) ||
+        !name_read(builder->catalog, values[1], &column.name) || !oid_read(values[2], &column.type))
+        return false;
+    *BUILDER_ADD(builder, columns) = column;
+    return true;
+}
+
+static void on_dependency(void *context, enum node_dependency kind, uint32_t oid)
+{
+    struct catalog_builder *builder = context;
+
+    *BUILDER_ADD(builder, dependencies) = (struct raw_dependency){.kind = kind, .oid = oid};
+}
+
+static bool code_add(struct catalog_builder *builder, const struct slice *values)
+{
+    struct raw_code code = {.first = builder->dependencies_count};
+
+    if (!char_read(values[0], &code.kind) || !oid_read(values[1], &code.owner) || !values[2].data)
+        return false;
+    code.flags = node_tree_read(values[2], on_dependency, builder);
+    code.count = builder->dependencies_count - code.first;
+    *BUILDER_ADD(builder, codes) = code;
+    return true;
+}
+
+static bool pair_read(const struct slice *values, struct raw_pair *out)
+{
+    return oid_read(values[0], &out->from) && oid_read(values[1], &out->to);
+}
+
+static bool row_add(struct catalog_builder *builder, enum catalog_query query,
+                    const struct slice *values)
+{
+    struct raw_pair pair = {0};
+
+    switch (query) {
+    case CATALOG_QUERY_TYPES:
+        return type_add(builder, values);
+    case CATALOG_QUERY_FUNCTIONS:
+        return function_add(builder, values);
+    case CATALOG_QUERY_OPERATORS:
+        return operator_add(builder, values);
+    case CATALOG_QUERY_CASTS:
+        return cast_add(builder, values);
+    case CATALOG_QUERY_OPERATOR_CLASSES:
+        builder->operator_classes = true;
+        return true;
+    case CATALOG_QUERY_COLLATIONS:
+        return collation_add(builder, values);
+    case CATALOG_QUERY_RELATIONS:
+        return relation_add(builder, values);
+    case CATALOG_QUERY_INHERITS:
+        if (!pair_read(values, &pair))
+            return false;
+        *BUILDER_ADD(builder, inherits) = pair;
+        return true;
+    case CATALOG_QUERY_COLUMNS:
+        return column_add(builder, values);
+    case CATALOG_QUERY_FOREIGN_KEYS:
+        if (!pair_read(values, &pair) || !bool_read(values[2], &pair.cascades))
+            return false;
+        *BUILDER_ADD(builder, foreign_keys) = pair;
+        return true;
+    case CATALOG_QUERY_TRIGGERS:
+        if (!pair_read(values, &pair))
+            return false;
+        *BUILDER_ADD(builder, triggers) = pair;
+        return true;
+    case CATALOG_QUERY_CODE:
+        return code_add(builder, values);
+    case CATALOG_QUERY_COUNT:
+        break;
+    }
+    return false;
+}
+
+enum err catalog_builder_add(struct catalog_builder *builder, unsigned index,
+                             const struct slice *values, unsigned count)
+{
+    if (index >= CATALOG_QUERY_COUNT || count != catalog_query_columns(index))
+        return ERR_MALFORMED;
+    return row_add(builder, (enum catalog_query)index, values) ? ERR_OK : ERR_MALFORMED;
+}
+
+enum err catalog_builder_finish(struct catalog_builder *builder, uint64_t version,
+                                struct catalog **out)
+{
+    struct catalog *catalog = builder->catalog;
+
+    catalog_derive_types(builder);
+    catalog_derive_functions(builder);
+    catalog_derive_code(builder);
+    catalog_derive_relations(builder);
+    catalog->version = version;
+    builder->catalog = NULL;
+    catalog_builder_destroy(builder);
+    *out = catalog;
+    return ERR_OK;
+}

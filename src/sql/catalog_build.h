@@ -1,0 +1,124 @@
+/* A snapshot while it is built: the rows as they came, before anything is derived from them.
+ *
+ * Ownership  The builder owns its arrays; the snapshot inside becomes the caller's at the end.
+ */
+#pragma once
+
+#include "catalog_read.h"
+#include "node_tree.h"
+
+enum { FUNCTION_ARGUMENTS_MAX = 100 }; /* FUNC_MAX_ARGS of Postgres */
+
+struct raw_function {
+    uint32_t oid;
+    const char *name;
+    bool builtin; /* made by initdb */
+    bool in_pg_catalog;
+    bool c_language; /* C or internal */
+    bool extension;  /* belongs to one */
+    bool variadic;
+    char volatility;
+    char kind;
+    uint32_t result;
+    uint32_t first_argument; /* in builder->arguments */
+    uint16_t argument_count;
+    uint16_t default_count;
+    /* derived */
+    bool read_allowed;
+    enum function_effect effect;
+};
+
+struct raw_operator {
+    uint32_t oid;
+    const char *name;
+    bool builtin;
+    uint32_t left; /* 0: prefix operator */
+    uint32_t right;
+    uint32_t function;
+    enum function_effect effect; /* derived */
+};
+
+struct raw_cast {
+    uint32_t source;
+    uint32_t target;
+    uint32_t function; /* 0: none */
+    char context;
+    char method;
+};
+
+struct raw_pair { /* child and parent, foreign key and referenced table, table and function */
+    uint32_t from;
+    uint32_t to;
+    bool cascades; /* foreign keys: a change of the referenced table may change this one */
+};
+
+struct raw_dependency {
+    enum node_dependency kind;
+    uint32_t oid;
+};
+
+/* A stored expression or query. */
+struct raw_code {
+    uint32_t owner; /* relation or domain */
+    char kind;      /* see CATALOG_QUERY_CODE */
+    unsigned flags; /* enum node_flag */
+    size_t first;   /* in builder->dependencies */
+    size_t count;
+    bool unknown; /* derived: may run unknown functions */
+};
+
+#define RAW_ARRAY(type, name)                                                                      \
+    struct type *name;                                                                             \
+    size_t name##_count;                                                                           \
+    size_t name##_cap
+
+struct catalog_builder {
+    struct catalog *catalog; /* takes the derived arrays and the texts */
+    bool operator_classes;   /* users have changed how built-in types compare by default */
+    RAW_ARRAY(catalog_type, types);
+    RAW_ARRAY(raw_function, functions);
+    RAW_ARRAY(raw_operator, operators);
+    RAW_ARRAY(raw_cast, casts);
+    RAW_ARRAY(catalog_relation, relations);
+    RAW_ARRAY(catalog_column, columns);
+    RAW_ARRAY(raw_pair, inherits);
+    RAW_ARRAY(raw_pair, foreign_keys);
+    RAW_ARRAY(raw_pair, triggers);
+    RAW_ARRAY(raw_code, codes);
+    RAW_ARRAY(raw_dependency, dependencies);
+    uint32_t *arguments;
+    size_t arguments_count;
+    size_t arguments_cap;
+    const char **collations;
+    size_t collations_count;
+    size_t collations_cap;
+};
+
+/* Room for one more item in an array of the builder. */
+void *builder_grow(void *items, size_t count, size_t *cap, size_t size);
+#define BUILDER_ADD(builder, name)                                                                 \
+    ((builder)->name = builder_grow((builder)->name, (builder)->name##_count,                      \
+                                    &(builder)->name##_cap, sizeof(*(builder)->name)),             \
+     memset(&(builder)->name[(builder)->name##_count], 0, sizeof(*(builder)->name)),               \
+     &(builder)->name[(builder)->name##_count++])
+
+/* A copy of a text that lives as long as the snapshot. */
+const char *catalog_text(struct catalog *catalog, struct slice text);
+void catalog_blocks_free(struct catalog_block *blocks);
+
+/* For sorting and searching arrays of texts. */
+int catalog_text_order(const void *a, const void *b);
+
+/* A type of the snapshot that is being built. */
+struct catalog_type *catalog_type_mutable(struct catalog *catalog, uint32_t oid);
+
+/* The steps of catalog_builder_finish, in their order. */
+void catalog_derive_types(struct catalog_builder *builder);     /* sorts, classes, casts */
+void catalog_derive_functions(struct catalog_builder *builder); /* effects, names, operators */
+void catalog_derive_code(struct catalog_builder *builder);      /* what stored code may do */
+void catalog_derive_relations(struct catalog_builder *builder); /* roots, reads, closures */
+
+const struct raw_function *builder_find_function(const struct catalog_builder *builder,
+                                                 uint32_t oid);
+const struct raw_operator *builder_find_operator(const struct catalog_builder *builder,
+                                                 uint32_t oid);

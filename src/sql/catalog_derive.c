@@ -1,0 +1,449 @@
+/* What follows from the rows about types, casts, functions, operators and stored code. */
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "catalog_build.h"
+
+enum {
+    TYPE_NESTING_MAX = 8, /* array of domain over array ... */
+    OID_RECORD = 2249,
+    OID_TIMETZ = 1266,
+    OID_TIMETZ_ARRAY = 1270,
+};
+
+/* Polymorphic arguments that take a row. Source: pg_type.dat of PostgreSQL 15. */
+static const uint32_t row_pseudo_types[] = {OID_RECORD, 2276, 2283, 2776, 5077, 5079};
+
+/* Built-in types whose input takes the word "now". Sorted. */
+static const char *const datetime_types[] = {
+    "date",        "datemultirange", "daterange", "time",           "timestamp",
+    "timestamptz", "tsmultirange",   "tsrange",   "tstzmultirange", "tstzrange",
+};
+
+/* Built-in types whose input or output asks the catalog, the session or the day; whatever begins
+ * with reg, pg_ or any is denied too. */
+static const char *const denied_types[] = {"aclitem",       "cid", "gtsvector", "timetz",
+                                           "txid_snapshot", "xid", "xid8"};
+
+static int text_compare(const void *key, const void *item)
+{
+    return strcmp(key, *(const char *const *)item);
+}
+
+static bool listed(const char *name, const char *const *list, size_t count)
+{
+    return bsearch(name, list, count, sizeof(*list), text_compare) != NULL;
+}
+
+static int oid_order(const void *a, const void *b)
+{
+    uint32_t left;
+    uint32_t right;
+
+    memcpy(&left, a, sizeof(left));
+    memcpy(&right, b, sizeof(right));
+    return left < right ? -1 : left > right;
+}
+
+/* qsort does not take NULL, not even for nothing. */
+static void array_sort(void *items, size_t count, size_t size,
+                       int (*compare)(const void *, const void *))
+{
+    if (count > 1)
+        qsort(items, count, size, compare);
+}
+
+int catalog_text_order(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+struct catalog_type *catalog_type_mutable(struct catalog *catalog, uint32_t oid)
+{
+    if (catalog->type_count == 0 || oid == 0)
+        return NULL;
+    return bsearch(&oid, catalog->types, catalog->type_count, sizeof(*catalog->types), oid_order);
+}
+
+static enum type_class builtin_class(const struct catalog_type *type)
+{
+    const char *name = type->name;
+
+    if (listed(name, datetime_types, ARRAY_COUNT(datetime_types)))
+        return TYPE_DATETIME;
+    if (listed(name, denied_types, ARRAY_COUNT(denied_types)))
+        return TYPE_DENIED;
+    if (strncmp(name, "reg", 3) == 0 || strncmp(name, "any", 3) == 0)
+        return TYPE_DENIED;
+    if (strncmp(name, "pg_", 3) == 0 && strcmp(name, "pg_lsn") != 0)
+        return TYPE_DENIED;
+    return type->kind == 'b' || type->kind == 'r' || type->kind == 'm' ? TYPE_SAFE : TYPE_DENIED;
+}
+
+static void type_classify(struct catalog *catalog, struct catalog_type *type, unsigned nesting)
+{
+    type->class = TYPE_DENIED;
+    if (nesting >= TYPE_NESTING_MAX)
+        return;
+    if (type->kind == 'b' && type->element != 0) {
+        struct catalog_type *element = catalog_type_mutable(catalog, type->element);
+
+        if (!element)
+            return;
+        type_classify(catalog, element, nesting + 1);
+        type->class = element->class;
+        type->foreign = element->foreign;
+        type->time = element->time;
+    } else if (type->builtin) {
+        type->class = builtin_class(type);
+        type->time = strcmp(type->name, "time") == 0;
+    } else if (type->kind == 'e') {
+        type->class = TYPE_SAFE;
+    } else if (type->kind == 'd') {
+        struct catalog_type *base = catalog_type_mutable(catalog, type->base);
+
+        if (!base)
+            return;
+        type_classify(catalog, base, nesting + 1);
+        type->time = base->time;
+        if (base->class != TYPE_DENIED)
+            type->class = TYPE_DOMAIN;
+    } else if (type->kind == 'b') {
+        type->foreign = true;
+    }
+}
+
+static int type_name_order(const void *a, const void *b, void *context)
+{
+    const struct catalog_type *types = context;
+
+    return strcmp(types[*(const uint32_t *)a].name, types[*(const uint32_t *)b].name);
+}
+
+static bool type_is_foreign(struct catalog *catalog, uint32_t oid)
+{
+    const struct catalog_type *type = catalog_type_mutable(catalog, oid);
+
+    return type && type->foreign;
+}
+
+/* A user-defined cast between types of which neither is an extension's own changes what built-in
+ * names mean: nothing is cached then. But for text to enum by way of the enum's input function. */
+static void cast_judge(struct catalog *catalog, const struct raw_cast *cast)
+{
+    struct catalog_type *target = catalog_type_mutable(catalog, cast->target);
+
+    if (!target || !catalog_type_mutable(catalog, cast->source)) {
+        catalog->casts_denied = true;
+        return;
+    }
+    bool from_foreign = type_is_foreign(catalog, cast->source);
+    if (!from_foreign && !target->foreign && !(cast->method == 'i' && target->kind == 'e'))
+        catalog->casts_denied = true;
+    if (!from_foreign && target->foreign && cast->context == 'i')
+        target->reachable = true;
+}
+
+void catalog_derive_types(struct catalog_builder *builder)
+{
+    struct catalog *catalog = builder->catalog;
+
+    array_sort(builder->types, builder->types_count, sizeof(*builder->types), oid_order);
+    catalog->types = builder->types;
+    catalog->type_count = builder->types_count;
+    builder->types = NULL;
+    for (size_t i = 0; i < catalog->type_count; i++)
+        type_classify(catalog, &catalog->types[i], 0);
+    for (size_t i = 0; i < builder->casts_count; i++)
+        cast_judge(catalog, &builder->casts[i]);
+    if (builder->operator_classes)
+        catalog->casts_denied = true;
+    for (size_t i = 0; i < catalog->type_count; i++) { /* arrays follow their elements */
+        struct catalog_type *element = catalog_type_mutable(catalog, catalog->types[i].element);
+
+        if (element && element->reachable)
+            catalog->types[i].reachable = true;
+    }
+    catalog->types_by_name = mem_alloc((catalog->type_count + 1) * sizeof(uint32_t));
+    for (size_t i = 0; i < catalog->type_count; i++)
+        catalog->types_by_name[i] = (uint32_t)i;
+    if (catalog->type_count > 1)
+        qsort_r(catalog->types_by_name, catalog->type_count, sizeof(uint32_t), type_name_order,
+                catalog->types);
+    catalog->bytes += catalog->type_count * (sizeof(*catalog->types) + sizeof(uint32_t));
+
+    array_sort(builder->collations, builder->collations_count, sizeof(*builder->collations),
+               catalog_text_order);
+    catalog->collations = builder->collations;
+    catalog->collation_count = builder->collations_count;
+    builder->collations = NULL;
+}
+
+const struct raw_function *builder_find_function(const struct catalog_builder *builder,
+                                                 uint32_t oid)
+{
+    if (builder->functions_count == 0)
+        return NULL;
+    return bsearch(&oid, builder->functions, builder->functions_count, sizeof(*builder->functions),
+                   oid_order);
+}
+
+const struct raw_operator *builder_find_operator(const struct catalog_builder *builder,
+                                                 uint32_t oid)
+{
+    if (builder->operators_count == 0)
+        return NULL;
+    return bsearch(&oid, builder->operators, builder->operators_count, sizeof(*builder->operators),
+                   oid_order);
+}
+
+static bool is_timetz(uint32_t oid)
+{
+    return oid == OID_TIMETZ || oid == OID_TIMETZ_ARRAY;
+}
+
+static bool function_has_timetz(const struct catalog_builder *builder,
+                                const struct raw_function *function)
+{
+    for (unsigned i = 0; i < function->argument_count; i++) {
+        if (is_timetz(builder->arguments[function->first_argument + i]))
+            return true;
+    }
+    return is_timetz(function->result);
+}
+
+static void function_judge(const struct catalog_builder *builder, struct raw_function *function)
+{
+    function->read_allowed =
+        function->builtin && function->in_pg_catalog &&
+        (function->kind == 'f' || function->kind == 'a' || function->kind == 'w') &&
+        functions_read_allowed(function->name, function->volatility) &&
+        !function_has_timetz(builder, function);
+    if (function->kind == 'p')
+        function->effect = FUNCTION_UNKNOWN;
+    else if (function->builtin)
+        function->effect = functions_effect(function->name, function->volatility);
+    else if (function->volatility == 'i' &&
+             (function->extension || (function->c_language && function->kind != 'a')))
+        function->effect = FUNCTION_HARMLESS;
+    else if (function->extension && function->c_language &&
+             functions_extension_harmless(function->name))
+        function->effect = FUNCTION_HARMLESS;
+    else
+        function->effect = FUNCTION_UNKNOWN;
+}
+
+static unsigned arguments_required(const struct raw_function *function)
+{
+    unsigned optional = function->default_count + (function->variadic ? 1U : 0U);
+
+    return optional >= function->argument_count ? 0 : function->argument_count - optional;
+}
+
+/* Can this overload be left aside in statements without values of foreign types? */
+static bool overload_is_foreign(const struct catalog_builder *builder,
+                                const struct raw_function *function)
+{
+    for (unsigned i = 0; i < arguments_required(function); i++) {
+        const struct catalog_type *type = catalog_type_mutable(
+            builder->catalog, builder->arguments[function->first_argument + i]);
+
+        if (type && type->foreign && !type->reachable)
+            return true;
+    }
+    return false;
+}
+
+/* May t.name call it? */
+static bool function_takes_row(const struct catalog_builder *builder,
+                               const struct raw_function *function)
+{
+    if (function->argument_count == 0 || arguments_required(function) > 1)
+        return false;
+    uint32_t oid = builder->arguments[function->first_argument];
+    for (unsigned i = 0; i < ARRAY_COUNT(row_pseudo_types); i++) {
+        if (oid == row_pseudo_types[i])
+            return true;
+    }
+    const struct catalog_type *type = catalog_type_mutable(builder->catalog, oid);
+    for (unsigned i = 0; type && type->kind == 'd' && i < TYPE_NESTING_MAX; i++)
+        type = catalog_type_mutable(builder->catalog, type->base);
+    return !type || type->kind == 'c' || type->kind == 'd';
+}
+
+static int function_name_order(const void *a, const void *b)
+{
+    return strcmp(((const struct raw_function *)a)->name, ((const struct raw_function *)b)->name);
+}
+
+static void callable_join(struct catalog_callable *callable, bool left_out, bool read_allowed,
+                          enum function_effect effect, bool *seen)
+{
+    if (!left_out) {
+        callable->read_allowed = read_allowed && (callable->read_allowed || !*seen);
+        *seen = true;
+    }
+    if (effect > callable->effect)
+        callable->effect = effect;
+}
+
+static void function_names_derive(struct catalog_builder *builder)
+{
+    struct catalog *catalog = builder->catalog;
+    size_t count = builder->functions_count;
+    struct raw_function *sorted = mem_alloc((count + 1) * sizeof(*sorted));
+    struct catalog_callable *name = NULL;
+    bool seen = false;
+
+    if (count > 0)
+        memcpy(sorted, builder->functions, count * sizeof(*sorted));
+    array_sort(sorted, count, sizeof(*sorted), function_name_order);
+    catalog->function_names = mem_zero(count + 1, sizeof(*catalog->function_names));
+    for (size_t i = 0; i < count; i++) {
+        const struct raw_function *function = &sorted[i];
+
+        if (!name || strcmp(name->name, function->name) != 0) {
+            name = &catalog->function_names[catalog->function_name_count++];
+            name->name = function->name;
+            seen = false;
+        }
+        bool timetz = function->builtin && function_has_timetz(builder, function);
+        callable_join(name, timetz || overload_is_foreign(builder, function),
+                      function->read_allowed, function->effect, &seen);
+        name->attribute |= function_takes_row(builder, function);
+    }
+    mem_free(sorted);
+    catalog->bytes += count * sizeof(*catalog->function_names);
+}
+
+static bool operand_is_foreign(struct catalog *catalog, uint32_t oid)
+{
+    const struct catalog_type *type = oid ? catalog_type_mutable(catalog, oid) : NULL;
+
+    return type && type->foreign && !type->reachable;
+}
+
+static void operator_judge(const struct catalog_builder *builder, struct raw_operator *item)
+{
+    const struct raw_function *function = builder_find_function(builder, item->function);
+
+    item->effect = FUNCTION_UNKNOWN;
+    if (!function)
+        return;
+    if (function->builtin || (function->c_language && function->volatility != 'v'))
+        item->effect = FUNCTION_HARMLESS; /* an operator of C code runs no SQL */
+    else
+        item->effect = function->effect;
+}
+
+static int operator_name_order(const void *a, const void *b)
+{
+    return strcmp(((const struct raw_operator *)a)->name, ((const struct raw_operator *)b)->name);
+}
+
+static void operator_names_derive(struct catalog_builder *builder)
+{
+    struct catalog *catalog = builder->catalog;
+    size_t count = builder->operators_count;
+    struct raw_operator *sorted = mem_alloc((count + 1) * sizeof(*sorted));
+    struct catalog_callable *name = NULL;
+    bool seen = false;
+
+    if (count > 0)
+        memcpy(sorted, builder->operators, count * sizeof(*sorted));
+    array_sort(sorted, count, sizeof(*sorted), operator_name_order);
+    catalog->operator_names = mem_zero(count + 1, sizeof(*catalog->operator_names));
+    for (size_t i = 0; i < count; i++) {
+        const struct raw_operator *item = &sorted[i];
+        const struct raw_function *function = builder_find_function(builder, item->function);
+
+        if (!name || strcmp(name->name, item->name) != 0) {
+            name = &catalog->operator_names[catalog->operator_name_count++];
+            name->name = item->name;
+            seen = false;
+        }
+        bool left_out = item->builtin ? is_timetz(item->left) || is_timetz(item->right)
+                                      : operand_is_foreign(catalog, item->left) ||
+                                            operand_is_foreign(catalog, item->right);
+        bool allowed = item->builtin && function && function->builtin &&
+                       (function->volatility == 'i' || function->volatility == 's');
+        callable_join(name, left_out, allowed, item->effect, &seen);
+    }
+    mem_free(sorted);
+    catalog->bytes += count * sizeof(*catalog->operator_names);
+}
+
+void catalog_derive_functions(struct catalog_builder *builder)
+{
+    struct catalog *catalog = builder->catalog;
+
+    array_sort(builder->functions, builder->functions_count, sizeof(*builder->functions),
+               oid_order);
+    array_sort(builder->operators, builder->operators_count, sizeof(*builder->operators),
+               oid_order);
+    for (size_t i = 0; i < builder->functions_count; i++)
+        function_judge(builder, &builder->functions[i]);
+    for (size_t i = 0; i < builder->operators_count; i++)
+        operator_judge(builder, &builder->operators[i]);
+    function_names_derive(builder);
+    operator_names_derive(builder);
+    for (size_t i = 0; i < builder->casts_count; i++) {
+        const struct raw_cast *cast = &builder->casts[i];
+        const struct raw_function *function = builder_find_function(builder, cast->function);
+
+        if (cast->function != 0 && (!function || function->effect != FUNCTION_HARMLESS))
+            catalog->casts_code = true;
+    }
+}
+
+/* May running it call a function that is not known to be harmless? */
+static bool code_is_unknown(const struct catalog_builder *builder, const struct raw_code *code)
+{
+    if (code->flags & NODE_UNREADABLE)
+        return true;
+    if ((code->flags & NODE_DOMAIN) && builder->catalog->domains_code)
+        return true;
+    for (size_t i = code->first; i < code->first + code->count; i++) {
+        const struct raw_dependency *dependency = &builder->dependencies[i];
+
+        if (dependency->kind == NODE_FUNCTION) {
+            const struct raw_function *function = builder_find_function(builder, dependency->oid);
+
+            if (!function || function->effect != FUNCTION_HARMLESS)
+                return true;
+        } else if (dependency->kind == NODE_OPERATOR) {
+            const struct raw_operator *item = builder_find_operator(builder, dependency->oid);
+
+            if (!item || item->effect != FUNCTION_HARMLESS)
+                return true;
+        }
+    }
+    return false;
+}
+
+static void domain_code_mark(struct catalog *catalog)
+{
+    for (size_t i = 0; i < catalog->type_count; i++) {
+        struct catalog_type *type = &catalog->types[i];
+
+        /* Domains over such, arrays of such, rows with such columns: all of them at once. */
+        if (!type->builtin && (type->kind == 'd' || type->kind == 'c' || type->element != 0))
+            type->code = true;
+    }
+}
+
+void catalog_derive_code(struct catalog_builder *builder)
+{
+    struct catalog *catalog = builder->catalog;
+
+    for (size_t i = 0; i < builder->codes_count; i++) {
+        struct raw_code *code = &builder->codes[i];
+
+        if (code->kind == 'd' && code_is_unknown(builder, code))
+            catalog->domains_code = true;
+    }
+    if (catalog->domains_code)
+        domain_code_mark(catalog);
+    for (size_t i = 0; i < builder->codes_count; i++)
+        builder->codes[i].unknown = code_is_unknown(builder, &builder->codes[i]);
+}

@@ -1,0 +1,545 @@
+/* What follows about relations: the trees they belong to, what reading one reads, and which tables
+ * a write to one may reach.
+ *
+ * Generations run by tree: a partition stands as its root, so does everything below and above an
+ * inheriting table. A closure is computed over trees, for every relation once, by walking foreign
+ * keys with actions, rules and view definitions.
+ */
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "catalog_build.h"
+
+enum { VIEW_NESTING_MAX = 32 };
+
+enum view_state { VIEW_UNSEEN, VIEW_OPEN, VIEW_DONE };
+
+/* What is known of one relation while the closures are made; same position as in relations. */
+struct node {
+    uint32_t root;         /* position of its tree's root */
+    uint32_t first_member; /* of a root: in members */
+    uint32_t member_count;
+    uint32_t first_code; /* in codes */
+    uint32_t code_count;
+    uint32_t first_key; /* in foreign_keys sorted by what they refer to */
+    uint32_t key_count;
+    enum view_state view;
+    uint32_t visit; /* of a root: number of the walk that came by last */
+    /* of this relation alone */
+    bool write_code;
+    bool has_rule;
+    /* of a root: of any member */
+    bool tree_write_code;
+    bool tree_has_rule;
+    bool tree_has_view;
+    bool tree_elsewhere; /* a foreign table */
+    bool tree_temporary;
+};
+
+struct derive {
+    struct catalog_builder *builder;
+    struct catalog *catalog;
+    struct node *nodes;
+    uint32_t *members; /* positions of relations, by root */
+    uint32_t *queue;   /* of the walk under way: positions of roots */
+    size_t closures_cap;
+    uint32_t walk;
+};
+
+static int oid_order(const void *a, const void *b)
+{
+    uint32_t left;
+    uint32_t right;
+
+    memcpy(&left, a, sizeof(left));
+    memcpy(&right, b, sizeof(right));
+    return left < right ? -1 : left > right;
+}
+
+static int column_order(const void *a, const void *b)
+{
+    const struct catalog_column *left = a;
+    const struct catalog_column *right = b;
+
+    if (left->relation != right->relation)
+        return left->relation < right->relation ? -1 : 1;
+    return strcmp(left->name, right->name);
+}
+
+static int key_order(const void *a, const void *b)
+{
+    return oid_order(&((const struct raw_pair *)a)->to, &((const struct raw_pair *)b)->to);
+}
+
+static int relation_name_order(const void *a, const void *b, void *context)
+{
+    const struct catalog_relation *relations = context;
+    const struct catalog_relation *left = &relations[*(const uint32_t *)a];
+    const struct catalog_relation *right = &relations[*(const uint32_t *)b];
+    int order = strcmp(left->name, right->name);
+
+    return order != 0 ? order : strcmp(left->schema, right->schema);
+}
+
+static void array_sort(void *items, size_t count, size_t size,
+                       int (*compare)(const void *, const void *))
+{
+    if (count > 1)
+        qsort(items, count, size, compare);
+}
+
+/* The position of a relation, or -1. */
+static ptrdiff_t position(const struct derive *derive, uint32_t oid)
+{
+    const struct catalog_relation *relation = catalog_find_relation(derive->catalog, oid);
+
+    return relation ? relation - derive->catalog->relations : -1;
+}
+
+static void arrays_take(struct catalog_builder *builder, struct catalog *catalog)
+{
+    array_sort(builder->relations, builder->relations_count, sizeof(*builder->relations),
+               oid_order);
+    array_sort(builder->columns, builder->columns_count, sizeof(*builder->columns), column_order);
+    array_sort(builder->codes, builder->codes_count, sizeof(*builder->codes), oid_order);
+    array_sort(builder->foreign_keys, builder->foreign_keys_count, sizeof(*builder->foreign_keys),
+               key_order);
+    catalog->relations = builder->relations;
+    catalog->relation_count = builder->relations_count;
+    catalog->columns = builder->columns;
+    catalog->column_count = builder->columns_count;
+    builder->relations = NULL;
+    builder->columns = NULL;
+    catalog->relations_by_name = mem_alloc((catalog->relation_count + 1) * sizeof(uint32_t));
+    for (size_t i = 0; i < catalog->relation_count; i++)
+        catalog->relations_by_name[i] = (uint32_t)i;
+    if (catalog->relation_count > 1)
+        qsort_r(catalog->relations_by_name, catalog->relation_count, sizeof(uint32_t),
+                relation_name_order, catalog->relations);
+    catalog->bytes += catalog->relation_count * (sizeof(*catalog->relations) + sizeof(uint32_t)) +
+                      catalog->column_count * sizeof(*catalog->columns);
+}
+
+static uint32_t root_find(struct node *nodes, uint32_t at)
+{
+    while (nodes[at].root != at) {
+        nodes[at].root = nodes[nodes[at].root].root;
+        at = nodes[at].root;
+    }
+    return at;
+}
+
+/* Relations are sorted by OID, so the smallest position is the smallest OID. */
+static void trees_derive(struct derive *derive)
+{
+    struct catalog *catalog = derive->catalog;
+    uint32_t count = (uint32_t)catalog->relation_count;
+    uint32_t used = 0;
+
+    for (uint32_t i = 0; i < count; i++)
+        derive->nodes[i].root = i;
+    for (size_t i = 0; i < derive->builder->inherits_count; i++) {
+        ptrdiff_t child = position(derive, derive->builder->inherits[i].from);
+        ptrdiff_t parent = position(derive, derive->builder->inherits[i].to);
+
+        if (child < 0 || parent < 0)
+            continue; /* indexes inherit too */
+        uint32_t a = root_find(derive->nodes, (uint32_t)child);
+        uint32_t b = root_find(derive->nodes, (uint32_t)parent);
+        if (a < b)
+            derive->nodes[b].root = a;
+        else
+            derive->nodes[a].root = b;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t root = root_find(derive->nodes, i);
+
+        derive->nodes[i].root = root;
+        derive->nodes[root].member_count++;
+        catalog->relations[i].root = catalog->relations[root].oid;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        derive->nodes[i].first_member = used;
+        used += derive->nodes[i].member_count;
+        derive->nodes[i].member_count = 0;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        struct node *root = &derive->nodes[derive->nodes[i].root];
+
+        derive->members[root->first_member + root->member_count++] = i;
+    }
+}
+
+static void columns_derive(struct derive *derive)
+{
+    struct catalog *catalog = derive->catalog;
+
+    for (size_t i = 0; i < catalog->column_count; i++) {
+        ptrdiff_t at = position(derive, catalog->columns[i].relation);
+        const struct catalog_type *type = catalog_find_type(catalog, catalog->columns[i].type);
+
+        if (at < 0)
+            continue;
+        struct catalog_relation *relation = &catalog->relations[at];
+        if (!type || type->class == TYPE_DENIED)
+            relation->read_reason = REASON_COLUMN_TYPE;
+        if (!type || type->time)
+            relation->has_time = true;
+        if (!type || type->code)
+            derive->nodes[at].write_code = true;
+    }
+}
+
+/* Stored code, by owner. */
+static void codes_derive(struct derive *derive)
+{
+    struct catalog_builder *builder = derive->builder;
+
+    for (size_t i = 0; i < builder->codes_count; i++) {
+        const struct raw_code *code = &builder->codes[i];
+        ptrdiff_t at = position(derive, code->owner);
+
+        if (at < 0)
+            continue;
+        struct node *node = &derive->nodes[at];
+        if (node->code_count++ == 0)
+            node->first_code = (uint32_t)i;
+        if (code->kind == 'd')
+            continue; /* a domain that happens to have the relation's OID */
+        if (code->kind == 'r' || code->kind == 'R')
+            node->has_rule = true;
+        if (code->unknown)
+            node->write_code = true;
+        if (code->unknown && (code->kind == 'p' || code->kind == 'v'))
+            derive->catalog->relations[at].read_code = true;
+    }
+    for (size_t i = 0; i < builder->foreign_keys_count; i++) {
+        ptrdiff_t at = position(derive, builder->foreign_keys[i].to);
+
+        if (at >= 0 && derive->nodes[at].key_count++ == 0)
+            derive->nodes[at].first_key = (uint32_t)i;
+    }
+    for (size_t i = 0; i < builder->triggers_count; i++) {
+        ptrdiff_t at = position(derive, builder->triggers[i].from);
+        const struct raw_function *function =
+            builder_find_function(builder, builder->triggers[i].to);
+
+        if (at >= 0 && (!function || function->effect != FUNCTION_HARMLESS))
+            derive->nodes[at].write_code = true;
+    }
+}
+
+static void tree_flags_derive(struct derive *derive)
+{
+    for (size_t i = 0; i < derive->catalog->relation_count; i++) {
+        const struct catalog_relation *relation = &derive->catalog->relations[i];
+        const struct node *node = &derive->nodes[i];
+        struct node *root = &derive->nodes[node->root];
+
+        root->tree_write_code |= node->write_code;
+        root->tree_has_rule |= node->has_rule;
+        root->tree_has_view |= relation->kind == 'v';
+        root->tree_elsewhere |= relation->kind == 'f';
+        root->tree_temporary |= relation->temporary;
+    }
+}
+
+static void table_reads_derive(struct derive *derive, size_t at)
+{
+    struct catalog_relation *relation = &derive->catalog->relations[at];
+    const struct node *root = &derive->nodes[derive->nodes[at].root];
+    bool ordinary = relation->kind == 'r' || relation->kind == 'p' || relation->kind == 'm';
+
+    if (relation->kind == 'm')
+        relation->read_code = false; /* its query runs when it is refreshed */
+    relation->read_elsewhere = root->tree_elsewhere;
+    if (relation->system)
+        relation->read_reason = REASON_SYSTEM_RELATION;
+    else if (relation->temporary || root->tree_temporary)
+        relation->read_reason = REASON_TEMPORARY;
+    else if (!ordinary || root->tree_elsewhere)
+        relation->read_reason = REASON_RELATION_KIND;
+    else if (relation->row_security)
+        relation->read_reason = REASON_ROW_SECURITY;
+}
+
+/* Adds a root to the closure that ends the list; false when it holds no more. */
+static bool closure_add(struct derive *derive, struct closure *closure, uint32_t root)
+{
+    struct catalog *catalog = derive->catalog;
+
+    for (uint32_t i = closure->first; i < closure->first + closure->count; i++) {
+        if (catalog->closures[i] == root)
+            return true;
+    }
+    if (closure->count >= VERDICT_TABLES_MAX) {
+        closure->all = true;
+        return false;
+    }
+    ASSERT(closure->first + closure->count == catalog->closure_count);
+    catalog->closures = builder_grow(catalog->closures, catalog->closure_count,
+                                     &derive->closures_cap, sizeof(*catalog->closures));
+    catalog->closures[catalog->closure_count++] = root;
+    closure->count++;
+    return true;
+}
+
+/* Is the definition itself one whose answer may be cached? Its relations are another question. */
+static bool view_code_is_known(const struct derive *derive, const struct raw_code *code)
+{
+    if (code->flags != 0)
+        return false;
+    for (size_t i = code->first; i < code->first + code->count; i++) {
+        const struct raw_dependency *dependency = &derive->builder->dependencies[i];
+        const struct raw_function *function;
+        const struct catalog_type *type;
+
+        switch (dependency->kind) {
+        case NODE_FUNCTION:
+            function = builder_find_function(derive->builder, dependency->oid);
+            if (!function || !function->read_allowed)
+                return false;
+            break;
+        case NODE_OPERATOR:
+            if (dependency->oid >= CATALOG_FIRST_USER_OID)
+                return false;
+            break;
+        case NODE_TYPE:
+        case NODE_TYPE_INPUT:
+            type = catalog_find_type(derive->catalog, dependency->oid);
+            if (!type || type->class == TYPE_DENIED)
+                return false;
+            if (dependency->kind == NODE_TYPE_INPUT && type->class != TYPE_SAFE)
+                return false;
+            break;
+        case NODE_RELATION:
+            break;
+        }
+    }
+    return true;
+}
+
+static const struct raw_code *view_code(const struct derive *derive, size_t at)
+{
+    const struct node *node = &derive->nodes[at];
+
+    for (uint32_t i = 0; i < node->code_count; i++) {
+        const struct raw_code *code = &derive->builder->codes[node->first_code + i];
+
+        if (code->kind == 'v')
+            return code;
+    }
+    return NULL;
+}
+
+static void view_reads_derive(struct derive *derive, size_t at, unsigned nesting);
+
+/* Takes over what reading `inner` means for a view that reads it. */
+static void view_inner_join(struct derive *derive, struct catalog_relation *view,
+                            uint32_t inner_oid, unsigned nesting)
+{
+    ptrdiff_t at = position(derive, inner_oid);
+
+    if (inner_oid == view->oid)
+        return; /* the OLD and NEW of its rule */
+    if (at < 0) {
+        view->read_reason = REASON_VIEW;
+        view->read_code |= inner_oid >= CATALOG_FIRST_USER_OID;
+        return;
+    }
+    struct catalog_relation *inner = &derive->catalog->relations[at];
+    if (inner->kind == 'v' && !inner->system)
+        view_reads_derive(derive, (size_t)at, nesting + 1);
+    view->read_code |= inner->read_code;
+    view->read_elsewhere |= inner->read_elsewhere;
+    view->has_time |= inner->has_time;
+    if (inner->read_reason != REASON_NONE)
+        view->read_reason = REASON_VIEW;
+}
+
+static void view_reads_derive(struct derive *derive, size_t at, unsigned nesting)
+{
+    struct catalog_relation *view = &derive->catalog->relations[at];
+    struct node *node = &derive->nodes[at];
+    const struct raw_code *code = view_code(derive, at);
+
+    if (node->view == VIEW_DONE)
+        return;
+    if (node->view == VIEW_OPEN || nesting > VIEW_NESTING_MAX || !code) {
+        view->read_reason = REASON_VIEW;
+        view->read_code = true;
+        return;
+    }
+    node->view = VIEW_OPEN;
+    if (view->temporary)
+        view->read_reason = REASON_TEMPORARY;
+    else if (view->read_reason == REASON_NONE && !view_code_is_known(derive, code))
+        view->read_reason = REASON_VIEW;
+    for (size_t i = code->first; i < code->first + code->count; i++) {
+        if (derive->builder->dependencies[i].kind == NODE_RELATION)
+            view_inner_join(derive, view, derive->builder->dependencies[i].oid, nesting);
+    }
+    node->view = VIEW_DONE;
+}
+
+/* The roots that a proven view stands for: all that it reads have been derived by now. */
+static void view_roots_derive(struct derive *derive, struct closure *closure, size_t at)
+{
+    const struct raw_code *code = view_code(derive, at);
+
+    ASSERT(code);
+    for (size_t i = code->first; i < code->first + code->count; i++) {
+        const struct raw_dependency *dependency = &derive->builder->dependencies[i];
+        ptrdiff_t inner = position(derive, dependency->oid);
+
+        if (dependency->kind != NODE_RELATION || inner < 0 || (size_t)inner == at)
+            continue;
+        if (derive->catalog->relations[inner].kind == 'v')
+            view_roots_derive(derive, closure, (size_t)inner);
+        else
+            (void)closure_add(derive, closure, derive->catalog->relations[inner].root);
+    }
+}
+
+static void reads_derive(struct derive *derive)
+{
+    struct catalog *catalog = derive->catalog;
+
+    for (size_t i = 0; i < catalog->relation_count; i++) {
+        if (catalog->relations[i].kind != 'v' || catalog->relations[i].system)
+            table_reads_derive(derive, i);
+    }
+    for (size_t i = 0; i < catalog->relation_count; i++) {
+        struct catalog_relation *relation = &catalog->relations[i];
+
+        if (relation->kind == 'v' && !relation->system)
+            view_reads_derive(derive, i, 0);
+        relation->reads.first = (uint32_t)catalog->closure_count;
+        if (relation->read_reason != REASON_NONE)
+            continue;
+        if (relation->kind == 'v')
+            view_roots_derive(derive, &relation->reads, i);
+        else
+            (void)closure_add(derive, &relation->reads, relation->root);
+        if (relation->reads.all)
+            relation->read_reason = REASON_TOO_MANY_TABLES;
+    }
+}
+
+/* Puts a tree on the walk's queue unless the walk has been there. */
+static void walk_push(struct derive *derive, size_t *queued, ptrdiff_t at)
+{
+    if (at < 0)
+        return;
+    uint32_t root = derive->nodes[at].root;
+    if (derive->nodes[root].visit == derive->walk)
+        return;
+    derive->nodes[root].visit = derive->walk;
+    derive->queue[(*queued)++] = root;
+}
+
+/* What a write to one member of a tree reaches next. */
+static void walk_member(struct derive *derive, enum closure_kind kind, uint32_t at, size_t *queued,
+                        struct closure *closure)
+{
+    const struct catalog_builder *builder = derive->builder;
+    const struct node *node = &derive->nodes[at];
+
+    for (uint32_t i = node->first_key; i < node->first_key + node->key_count; i++) {
+        const struct raw_pair *key = &builder->foreign_keys[i];
+
+        if (kind == CLOSURE_TRUNCATE || key->cascades)
+            walk_push(derive, queued, position(derive, key->from));
+    }
+    bool is_view = derive->catalog->relations[at].kind == 'v';
+    for (uint32_t i = node->first_code; i < node->first_code + node->code_count; i++) {
+        const struct raw_code *code = &builder->codes[i];
+
+        if (code->kind != 'r' && !(code->kind == 'v' && is_view))
+            continue;
+        for (size_t d = code->first; d < code->first + code->count; d++) {
+            const struct raw_dependency *dependency = &builder->dependencies[d];
+
+            if (dependency->kind != NODE_RELATION)
+                continue;
+            ptrdiff_t reached = position(derive, dependency->oid);
+            if (reached < 0 && dependency->oid >= CATALOG_FIRST_USER_OID)
+                closure->all = true;
+            walk_push(derive, queued, reached);
+        }
+    }
+}
+
+static void closure_walk(struct derive *derive, enum closure_kind kind, uint32_t start,
+                         struct closure *closure)
+{
+    size_t queued = 0;
+
+    derive->walk++;
+    closure->first = (uint32_t)derive->catalog->closure_count;
+    walk_push(derive, &queued, start);
+    for (size_t done = 0; done < queued; done++) {
+        uint32_t root = derive->queue[done];
+        const struct node *tree = &derive->nodes[root];
+
+        closure->code |= tree->tree_write_code;
+        closure->all |= tree->tree_elsewhere;
+        (void)closure_add(derive, closure, derive->catalog->relations[root].oid);
+        for (uint32_t i = 0; i < tree->member_count; i++)
+            walk_member(derive, kind, derive->members[tree->first_member + i], &queued, closure);
+    }
+    if (closure->all || closure->code) { /* the list says nothing then */
+        derive->catalog->closure_count = closure->first;
+        closure->count = 0;
+    }
+}
+
+static void closures_derive(struct derive *derive)
+{
+    struct catalog *catalog = derive->catalog;
+
+    for (uint32_t i = 0; i < catalog->relation_count; i++) {
+        struct catalog_relation *relation = &catalog->relations[i];
+        const struct node *root = &derive->nodes[derive->nodes[i].root];
+
+        if (relation->system)
+            continue;
+        closure_walk(derive, CLOSURE_WRITE, i, &relation->closures[CLOSURE_WRITE]);
+        closure_walk(derive, CLOSURE_TRUNCATE, i, &relation->closures[CLOSURE_TRUNCATE]);
+        struct closure *insert = &relation->closures[CLOSURE_INSERT];
+        if (root->tree_has_rule || root->tree_has_view) {
+            *insert = relation->closures[CLOSURE_WRITE];
+            continue;
+        }
+        insert->first = (uint32_t)catalog->closure_count;
+        insert->code = root->tree_write_code;
+        insert->all = root->tree_elsewhere;
+        if (!insert->code && !insert->all)
+            (void)closure_add(derive, insert, relation->root);
+    }
+}
+
+void catalog_derive_relations(struct catalog_builder *builder)
+{
+    struct catalog *catalog = builder->catalog;
+
+    arrays_take(builder, catalog);
+    size_t count = catalog->relation_count + 1;
+    struct derive derive = {
+        .builder = builder,
+        .catalog = catalog,
+        .nodes = mem_zero(count, sizeof(struct node)),
+        .members = mem_zero(count, sizeof(uint32_t)),
+        .queue = mem_zero(count, sizeof(uint32_t)),
+    };
+    trees_derive(&derive);
+    columns_derive(&derive);
+    codes_derive(&derive);
+    tree_flags_derive(&derive);
+    reads_derive(&derive);
+    closures_derive(&derive);
+    mem_free(derive.nodes);
+    mem_free(derive.members);
+    mem_free(derive.queue);
+    catalog->bytes += catalog->closure_count * sizeof(*catalog->closures) + sizeof(*catalog);
+}

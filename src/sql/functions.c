@@ -1,0 +1,304 @@
+#include "functions.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/macros.h"
+
+/* All lists are sorted: they are searched by halving. */
+
+/* Stable, but a function of the arguments and of settings that are part of a key; the functions of
+ * all stable built-in operators among them. */
+static const char *const stable_allowed[] = {
+    "anytextcat",
+    "array_to_json",
+    "array_to_string",
+    "concat",
+    "concat_ws",
+    "convert",
+    "convert_from",
+    "convert_to",
+    "date",
+    "date_eq_timestamptz",
+    "date_ge_timestamptz",
+    "date_gt_timestamptz",
+    "date_le_timestamptz",
+    "date_lt_timestamptz",
+    "date_ne_timestamptz",
+    "date_part",
+    "date_trunc",
+    "enum_first",
+    "enum_last",
+    "enum_range",
+    "extract",
+    "format",
+    "generate_series",
+    "interval_pl_timestamptz",
+    "json_agg",
+    "json_build_array",
+    "json_build_object",
+    "json_object_agg",
+    "json_to_tsvector",
+    "jsonb_agg",
+    "jsonb_build_array",
+    "jsonb_build_object",
+    "jsonb_object_agg",
+    "jsonb_to_tsvector",
+    "length",
+    "make_timestamptz",
+    "money",
+    "numeric",
+    "overlaps",
+    "phraseto_tsquery",
+    "plainto_tsquery",
+    "quote_literal",
+    "quote_nullable",
+    "row_to_json",
+    "textanycat",
+    "timestamp",
+    "timestamp_eq_timestamptz",
+    "timestamp_ge_timestamptz",
+    "timestamp_gt_timestamptz",
+    "timestamp_le_timestamptz",
+    "timestamp_lt_timestamptz",
+    "timestamp_ne_timestamptz",
+    "timestamptz",
+    "timestamptz_eq_date",
+    "timestamptz_eq_timestamp",
+    "timestamptz_ge_date",
+    "timestamptz_ge_timestamp",
+    "timestamptz_gt_date",
+    "timestamptz_gt_timestamp",
+    "timestamptz_le_date",
+    "timestamptz_le_timestamp",
+    "timestamptz_lt_date",
+    "timestamptz_lt_timestamp",
+    "timestamptz_mi_interval",
+    "timestamptz_ne_date",
+    "timestamptz_ne_timestamp",
+    "timestamptz_pl_interval",
+    "timezone",
+    "to_char",
+    "to_date",
+    "to_json",
+    "to_jsonb",
+    "to_number",
+    "to_timestamp",
+    "to_tsquery",
+    "to_tsvector",
+    "ts_headline",
+    "ts_match_tq",
+    "ts_match_tt",
+    "websearch_to_tsquery",
+};
+
+/* Never cached, whatever their label. "age" counts from today when it has one argument. */
+static const char *const read_denied[] = {
+    "age",
+    "nextval",
+    "version",
+};
+
+static const char *const read_denied_prefixes[] = {
+    "RI_",    "binary_upgrade_", "cursor_to_xml", "database_to_xml",
+    "has_",   "inet_client_",    "lo_",           "inet_server_",
+    "pg_",    "query_to_xml",    "schema_to_xml", "table_to_xml",
+    "timetz", "txid_",
+};
+
+/* Volatile, but they write no table and leave nothing in the session. currval and lastval read what
+ * nextval left there: see README.md, "What it refuses to do". */
+static const char *const volatile_harmless[] = {
+    "clock_timestamp",
+    "current_query",
+    "currval",
+    "gen_random_uuid",
+    "lastval",
+    "lo_close",
+    "lo_get",
+    "lo_lseek",
+    "lo_lseek64",
+    "lo_open",
+    "lo_tell",
+    "lo_tell64",
+    "loread",
+    "nextval",
+    "pg_advisory_unlock",
+    "pg_advisory_unlock_all",
+    "pg_advisory_unlock_shared",
+    "pg_advisory_xact_lock",
+    "pg_advisory_xact_lock_shared",
+    "pg_blocking_pids",
+    "pg_cancel_backend",
+    "pg_control_checkpoint",
+    "pg_control_init",
+    "pg_control_recovery",
+    "pg_control_system",
+    "pg_current_logfile",
+    "pg_current_wal_flush_lsn",
+    "pg_current_wal_insert_lsn",
+    "pg_current_wal_lsn",
+    "pg_database_size",
+    "pg_get_backend_memory_contexts",
+    "pg_get_shmem_allocations",
+    "pg_get_wal_replay_pause_state",
+    "pg_hba_file_rules",
+    "pg_ident_file_mappings",
+    "pg_indexes_size",
+    "pg_is_in_recovery",
+    "pg_is_wal_replay_paused",
+    "pg_isolation_test_session_is_blocked",
+    "pg_jit_available",
+    "pg_last_committed_xact",
+    "pg_last_wal_receive_lsn",
+    "pg_last_wal_replay_lsn",
+    "pg_last_xact_replay_timestamp",
+    "pg_lock_status",
+    "pg_ls_archive_statusdir",
+    "pg_ls_dir",
+    "pg_ls_logdir",
+    "pg_ls_tmpdir",
+    "pg_ls_waldir",
+    "pg_notification_queue_usage",
+    "pg_notify",
+    "pg_partition_ancestors",
+    "pg_partition_tree",
+    "pg_prepared_xact",
+    "pg_read_binary_file",
+    "pg_read_file",
+    "pg_relation_size",
+    "pg_safe_snapshot_blocking_pids",
+    "pg_sequence_last_value",
+    "pg_show_all_file_settings",
+    "pg_sleep",
+    "pg_sleep_for",
+    "pg_sleep_until",
+    "pg_stat_clear_snapshot",
+    "pg_stat_file",
+    "pg_stat_force_next_flush",
+    "pg_stat_get_recovery_prefetch",
+    "pg_stat_get_xact_blocks_fetched",
+    "pg_stat_get_xact_blocks_hit",
+    "pg_stat_get_xact_function_calls",
+    "pg_stat_get_xact_function_self_time",
+    "pg_stat_get_xact_function_total_time",
+    "pg_stat_get_xact_numscans",
+    "pg_stat_get_xact_tuples_deleted",
+    "pg_stat_get_xact_tuples_fetched",
+    "pg_stat_get_xact_tuples_hot_updated",
+    "pg_stat_get_xact_tuples_inserted",
+    "pg_stat_get_xact_tuples_returned",
+    "pg_stat_get_xact_tuples_updated",
+    "pg_table_size",
+    "pg_tablespace_size",
+    "pg_terminate_backend",
+    "pg_total_relation_size",
+    "pg_try_advisory_xact_lock",
+    "pg_try_advisory_xact_lock_shared",
+    "pg_xact_commit_timestamp",
+    "pg_xact_commit_timestamp_origin",
+    "pg_xact_status",
+    "random",
+    "setval",
+    "suppress_redundant_updates_trigger",
+    "timeofday",
+    "tsvector_update_trigger",
+    "tsvector_update_trigger_column",
+    "txid_status",
+};
+
+static const char *const session_locks[] = {
+    "pg_advisory_lock",
+    "pg_advisory_lock_shared",
+    "pg_try_advisory_lock",
+    "pg_try_advisory_lock_shared",
+};
+
+static const char *const session_settings[] = {"set_config", "setseed"};
+
+/* Run the SQL text or the view that they are given, whatever their label. */
+static const char *const runs_text_prefixes[] = {
+    "cursor_to_xml", "database_to_xml", "query_to_xml", "schema_to_xml",
+    "table_to_xml",  "ts_rewrite",      "ts_stat",
+};
+
+static const char *const extension_harmless[] = {
+    "armor",
+    "crypt",
+    "gen_random_bytes",
+    "gen_random_uuid",
+    "gen_salt",
+    "pgp_pub_encrypt",
+    "pgp_sym_encrypt",
+    "show_limit",
+    "show_trgm",
+    "similarity",
+    "similarity_op",
+    "strict_word_similarity",
+    "unaccent",
+    "uuid_generate_v1",
+    "uuid_generate_v1mc",
+    "uuid_generate_v4",
+    "word_similarity",
+};
+
+static const char *const fills_rows[] = {
+    "json_populate_record",  "json_populate_recordset",  "json_to_record",  "json_to_recordset",
+    "jsonb_populate_record", "jsonb_populate_recordset", "jsonb_to_record", "jsonb_to_recordset",
+};
+
+static int name_compare(const void *key, const void *item)
+{
+    return strcmp(key, *(const char *const *)item);
+}
+
+static bool name_listed(const char *name, const char *const *list, size_t count)
+{
+    return bsearch(name, list, count, sizeof(*list), name_compare) != NULL;
+}
+
+static bool name_begins(const char *name, const char *const *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strncmp(name, list[i], strlen(list[i])) == 0)
+            return true;
+    }
+    return false;
+}
+
+#define LISTED(name, list) name_listed(name, list, ARRAY_COUNT(list))
+#define BEGINS(name, list) name_begins(name, list, ARRAY_COUNT(list))
+
+bool functions_read_allowed(const char *name, char volatility)
+{
+    if (LISTED(name, read_denied) || BEGINS(name, read_denied_prefixes))
+        return false;
+    if (volatility == 'i')
+        return true;
+    return volatility == 's' && LISTED(name, stable_allowed);
+}
+
+enum function_effect functions_effect(const char *name, char volatility)
+{
+    if (BEGINS(name, runs_text_prefixes))
+        return FUNCTION_UNKNOWN;
+    if (LISTED(name, session_settings))
+        return FUNCTION_PIN_SETTING;
+    if (LISTED(name, session_locks))
+        return FUNCTION_PIN_LOCK;
+    if (volatility == 'i' || volatility == 's')
+        return FUNCTION_HARMLESS;
+    if (LISTED(name, volatile_harmless))
+        return FUNCTION_HARMLESS;
+    return FUNCTION_UNKNOWN;
+}
+
+bool functions_extension_harmless(const char *name)
+{
+    return LISTED(name, extension_harmless);
+}
+
+bool functions_fills_rows(const char *name)
+{
+    return LISTED(name, fills_rows);
+}

@@ -1,0 +1,35 @@
+/* What is known about built-in functions by their names: which of the stable ones depend on nothing
+ * but arguments and settings that are part of a key, and what the volatile ones do to a session or
+ * a table.
+ *
+ * Volatility labels alone do not do: table_to_xml is stable and reads tables by name, now() is
+ * stable and is another value tomorrow, random() is volatile and writes nothing.
+ *
+ * Threads  Any: constant tables.
+ * Source   pg_proc of PostgreSQL 15, read name by name.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+/* What calling a function may do besides returning a value. The larger the worse. */
+enum function_effect {
+    FUNCTION_HARMLESS,    /* nothing that outlives the transaction but sequences */
+    FUNCTION_PIN_LOCK,    /* takes a session advisory lock */
+    FUNCTION_PIN_SETTING, /* changes a setting of the session, maybe a custom one */
+    FUNCTION_UNKNOWN,     /* may write any table, change the catalog, change the session */
+};
+
+/* May the result of a built-in function (one of pg_catalog, with an OID below 16384) that is called
+ * by this name be cached? `volatility` as in pg_proc.provolatile. */
+bool functions_read_allowed(const char *name, char volatility);
+
+/* What a built-in function of this name may do. */
+enum function_effect functions_effect(const char *name, char volatility);
+
+/* The same for a function that an extension brought, written in C: some of the well-known ones are
+ * volatile or stable but do nothing. */
+bool functions_extension_harmless(const char *name);
+
+/* True for jsonb_populate_record and its kind, which run the checks of domains inside row types. */
+bool functions_fills_rows(const char *name);
