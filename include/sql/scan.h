@@ -43,7 +43,8 @@ struct scan {
     uint32_t literal_count;
 };
 
-/* Scans `text` into `scratch`, which has room for at least text.len + 16 bytes.
+/* Scans `text` into `scratch`, which has room for at least text.len + 16 bytes and is not where the
+ * text lies.
  *
  * ERR_TOO_BIG  over SCAN_TEXT_MAX bytes or SCAN_TOKENS_MAX tokens. Nothing is set: treat the text
  *              as an unknown statement.

@@ -38,6 +38,7 @@ struct tally {
 };
 
 static struct corpus corpus;
+static size_t own_count; /* its first texts, from our own files */
 static uint64_t random_state;
 
 static uint64_t random_next(void)
@@ -226,12 +227,38 @@ static void agrees_on_the_corpus(void **state)
                     corpus_add_files("/usr/share/postgresql/15/extension/*.sql", ";\n", true);
     struct tally tally = {0};
 
+    own_count = own;
     assert_true(own > 70);
     for (size_t i = 0; i < corpus.count; i++)
         compare(corpus.texts[i], corpus.lens[i], &tally);
     print_message("%zu texts of our own, %zu of the server's files\n", own, server);
     print_tally("corpus", &tally);
     assert_true(tally.counts[SCAN_ORACLE_DOUBT] * 200 < corpus.count);
+}
+
+/* Of our own corpus. */
+static void agrees_on_every_prefix_and_flipped_bit(void **state)
+{
+    (void)state;
+    struct tally tally = {0};
+    char text[TEXT_MAX];
+
+    for (size_t i = 0; i < own_count; i++) {
+        size_t len = corpus.lens[i];
+        assert_true(len < TEXT_MAX);
+        memcpy(text, corpus.texts[i], len + 1);
+        for (size_t bit = 0; bit < len * 8; bit++) {
+            char mask = (char)(1 << bit % 8);
+            text[bit / 8] ^= mask;
+            compare(text, len, &tally);
+            text[bit / 8] ^= mask;
+        }
+        while (len > 0) {
+            text[--len] = 0;
+            compare(text, len, &tally);
+        }
+    }
+    print_tally("prefixes and flips", &tally);
 }
 
 static void agrees_on_lexical_pieces(void **state)
@@ -288,6 +315,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(agrees_on_the_corpus),
+        cmocka_unit_test(agrees_on_every_prefix_and_flipped_bit),
         cmocka_unit_test(agrees_on_lexical_pieces),
         cmocka_unit_test(agrees_on_mutations),
     };
