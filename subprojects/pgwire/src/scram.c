@@ -355,6 +355,7 @@ enum pgwire_status pgwire_scram_server_final(struct pgwire_scram_server *server,
     uint8_t signature[KEY_LEN];
     uint8_t stored_key[KEY_LEN];
 
+    memset(server->client_key, 0, sizeof(server->client_key));
     if (server->channel_flag == 0 ||
         !read_client_final(server, client_final, &signed_part, client_key)) {
         return PGWIRE_MALFORMED;

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include <openssl/evp.h>
+
 #include "pgwire/scram.h"
 
 static const uint8_t chance[18] = "0123456789abcdefg";
@@ -538,6 +540,41 @@ static void stands_each_prefix_and_each_flipped_bit(void **state)
     mangle(verdict, take_server_final, &exchange);
 }
 
+/* As on a machine whose OpenSSL has none of our digests: nothing is proven, nothing crashes. */
+static void proves_nothing_without_digests(void **state)
+{
+    static const uint8_t wire_salt[4] = {1, 2, 3, 4};
+    static struct exchange exchange;
+    struct pgwire_scram_secret secret;
+    struct pgwire_scram_secret made;
+    char text[PGWIRE_MD5_LEN + 1] = "x";
+    char out[PGWIRE_SCRAM_TEXT_MAX];
+    size_t len;
+    bool proven = true;
+    (void)state;
+    exchange.client.password = "pencil";
+    assert_true(pgwire_scram_make_secret("pencil", salt, sizeof(salt), FEW, &secret));
+    assert_int_equal(run(&exchange, &secret), PGWIRE_OK);
+
+    assert_int_equal(EVP_set_default_properties(NULL, "provider=none"), 1);
+    assert_false(pgwire_md5_secret("secret", "joe", text));
+    assert_string_equal(text, "");
+    assert_false(pgwire_md5_proves("md5c59ec932d911ffdf487595b5a2adf973", wire_salt,
+                                   slice_of("md568be9ed08db75f318087ab337aaea044")));
+    assert_false(pgwire_scram_make_secret("pencil", salt, sizeof(salt), FEW, &made));
+    assert_int_equal(made.iterations, 0);
+    assert_false(pgwire_scram_knows(&secret, "pencil"));
+    assert_int_equal(pgwire_scram_server_final(&exchange.server, slice_of(exchange.final), &proven,
+                                               exchange.verdict),
+                     PGWIRE_OK);
+    assert_false(proven);
+    assert_int_equal(pgwire_scram_client_final(&exchange.client,
+                                               slice_of(exchange.server.server_first), out, &len),
+                     PGWIRE_MALFORMED);
+    assert_int_equal(EVP_set_default_properties(NULL, ""), 1);
+    assert_true(pgwire_scram_knows(&secret, "pencil"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -557,6 +594,7 @@ int main(void)
         cmocka_unit_test(server_holds_the_client_to_its_first_message),
         cmocka_unit_test(client_refuses_a_server_first_message_that_is_wrong),
         cmocka_unit_test(stands_each_prefix_and_each_flipped_bit),
+        cmocka_unit_test(proves_nothing_without_digests),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
