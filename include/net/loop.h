@@ -2,7 +2,8 @@
  * share, messages from other threads, work put off to the end of a turn, a coarse tick, and the
  * time as of this turn.
  *
- *   a turn:  timers ─► deferred tasks, then quiet callbacks ─► sleep ─► I/O callbacks ─► ...
+ *   a turn:  timers ─► posts of its own thread, deferred tasks, quiet callback, until none is
+ *            left ─► sleep ─► I/O callbacks, posts of other threads ─► ...
  *
  * Threads  Everything but loop_post belongs to the thread that runs the loop.
  */
@@ -49,7 +50,8 @@ struct loop {
     void *owner;                         /* whose loop it is: the worker */
     pthread_mutex_t mutex;               /* of posts */
     struct link posts;
-    bool closing; /* posts are refused: the loop has ended */
+    bool closing;     /* posts are refused: the loop has ended */
+    bool posted_here; /* its own thread posted: nobody need be woken */
     uv_async_t wake;
     uv_prepare_t prepare;
     uv_timer_t tick;
@@ -59,7 +61,8 @@ struct loop {
 
 void loop_init(struct loop *loop, unsigned index);
 
-/* Runs until loop_stop; then closes its own handles, runs what their closing needs, and returns. */
+/* Runs until loop_stop; then refuses posts, runs until every other handle and request is gone (so
+ * they must have been closed), closes its own handles, and returns. */
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop); /* from its own thread */
 
@@ -69,8 +72,16 @@ void loop_fini(struct loop *loop);
 void loop_defer(struct loop *loop, struct loop_task *task);
 void loop_forget(struct loop_task *task); /* it will not run */
 
-/* From any thread. False: the loop has ended and the post was not taken. */
+/* From any thread. False: the loop has ended and the post was not taken. From the loop's own thread
+ * it costs no system call, and run is called before the loop sleeps. */
 MUST_USE bool loop_post(struct loop *loop, struct loop_post *post);
+
+/* Takes a post back on the receiving loop's own thread: it will not run. One that was never posted,
+ * or has run, stays as it is. */
+void loop_recall(struct loop *loop, struct loop_post *post);
+
+/* The loop that this thread runs; NULL outside loop_run. */
+struct loop *loop_current(void);
 
 void loop_add_ticker(struct loop *loop, struct loop_ticker *ticker);
 void loop_remove_ticker(struct loop_ticker *ticker);

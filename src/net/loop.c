@@ -5,6 +5,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
+static _Thread_local struct loop *current;
+
 static void run_tasks(struct loop *loop)
 {
     struct link *first;
@@ -15,21 +17,12 @@ static void run_tasks(struct loop *loop)
     }
 }
 
-static void on_prepare(uv_prepare_t *prepare)
+static void run_posts(struct loop *loop)
 {
-    struct loop *loop = prepare->data;
-    run_tasks(loop);
-    if (loop->on_quiet)
-        loop->on_quiet(loop);
-    loop->wall_ms = 0;
-}
-
-static void on_wake(uv_async_t *wake)
-{
-    struct loop *loop = wake->data;
     struct link posts;
     link_init(&posts);
     pthread_mutex_lock(&loop->mutex);
+    loop->posted_here = false;
     struct link *at;
     while ((at = link_first(&loop->posts)) != NULL) {
         link_remove(at);
@@ -41,6 +34,26 @@ static void on_wake(uv_async_t *wake)
         link_remove(at);
         post->run(loop, post);
     }
+}
+
+static void on_wake(uv_async_t *wake)
+{
+    run_posts(wake->data);
+}
+
+/* A quiet callback may put tasks off (a write that fails does), and they may not wait for the next
+ * event: so round again until nothing is left. */
+static void on_prepare(uv_prepare_t *prepare)
+{
+    struct loop *loop = prepare->data;
+    do {
+        if (loop->posted_here)
+            run_posts(loop);
+        run_tasks(loop);
+        if (loop->on_quiet)
+            loop->on_quiet(loop);
+    } while (loop->posted_here || !link_is_empty(&loop->tasks));
+    loop->wall_ms = 0;
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -84,17 +97,25 @@ void loop_init(struct loop *loop, unsigned index)
 
 void loop_run(struct loop *loop)
 {
+    current = loop;
     uv_run(&loop->uv, UV_RUN_DEFAULT);
     pthread_mutex_lock(&loop->mutex);
     loop->closing = true;
     pthread_mutex_unlock(&loop->mutex);
-    on_wake(&loop->wake);
-    run_tasks(loop);
+    run_posts(loop);
+    /* Ours go on working while others close, but do not keep the loop alive. */
+    uv_unref((uv_handle_t *)&loop->wake);
+    uv_unref((uv_handle_t *)&loop->prepare);
+    uv_unref((uv_handle_t *)&loop->tick);
+    do {
+        run_tasks(loop);
+        uv_run(&loop->uv, UV_RUN_DEFAULT);
+    } while (!link_is_empty(&loop->tasks));
     uv_close((uv_handle_t *)&loop->wake, NULL);
     uv_close((uv_handle_t *)&loop->prepare, NULL);
     uv_close((uv_handle_t *)&loop->tick, NULL);
     uv_run(&loop->uv, UV_RUN_DEFAULT);
-    run_tasks(loop);
+    current = NULL;
 }
 
 void loop_stop(struct loop *loop)
@@ -127,11 +148,25 @@ bool loop_post(struct loop *loop, struct loop_post *post)
     if (taken) {
         bool first = link_is_empty(&loop->posts);
         link_append(&loop->posts, &post->link);
-        if (first)
+        if (current == loop)
+            loop->posted_here = true;
+        else if (first)
             uv_async_send(&loop->wake);
     }
     pthread_mutex_unlock(&loop->mutex);
     return taken;
+}
+
+void loop_recall(struct loop *loop, struct loop_post *post)
+{
+    pthread_mutex_lock(&loop->mutex);
+    link_remove(&post->link);
+    pthread_mutex_unlock(&loop->mutex);
+}
+
+struct loop *loop_current(void)
+{
+    return current;
 }
 
 void loop_add_ticker(struct loop *loop, struct loop_ticker *ticker)

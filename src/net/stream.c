@@ -102,7 +102,8 @@ static void read_fresh(struct stream *stream)
 static void run_retry(struct loop_task *task)
 {
     struct stream *stream = CONTAINER_OF(task, struct stream, retry);
-    if (stream->open && !stream->ended && buf_len(&stream->in))
+    /* Paused since it was put off: stream_resume puts it off again. */
+    if (stream->open && !stream->ended && !stream->paused && buf_len(&stream->in))
         show_kept(stream);
 }
 
