@@ -25,19 +25,25 @@ struct database {
     const char *dbname;  /* at the server: conf->dbname or name; fixed when made */
     struct realm *realm; /* generations and catalog; set by database_registry's on_created hook */
     struct control *control;
-    pthread_mutex_t mutex; /* of pools and of everything inside its pools */
-    struct table pools;    /* by role (lock) */
-    unsigned connections;  /* backends of all its pools, logging in or in use (lock) */
+    pthread_mutex_t mutex;   /* of pools and of everything inside its pools */
+    struct table pools;      /* by role (lock) */
+    struct pool **pool_list; /* the same in the order of their making (lock) */
+    unsigned pool_count;
+    unsigned connections; /* backends of all its pools, logging in or in use (lock) */
     _Atomic(unsigned) client_count;
     _Atomic(bool) paused;
 };
 
 /* Called once for a new database, before anybody else sees it: makes realm and control. */
-typedef void database_on_created(struct database *database);
-void databases_init(database_on_created *on_created);
-void databases_fini(void); /* frees all; nobody may hold a backend any more */
+enum { DATABASES_MAX = 4096 };
 
-/* The database a client asked for, made if need be; NULL if the configuration has none. */
+typedef void database_on_created(struct database *database);
+void databases_init(
+    database_on_created *on_created); /* may be NULL; runs under the registry's lock */
+void databases_fini(void);            /* frees all; nobody may hold a backend any more */
+
+/* The database a client asked for, made if need be; NULL if the configuration has none, or if there
+ * are DATABASES_MAX (with a "*" line clients choose the names). */
 struct database *database_get(struct slice name);
 
 /* Walks all databases in the order of their making: index 0, 1, ...; NULL at the end. */
@@ -47,8 +53,9 @@ struct database *database_at(unsigned index);
  * backends are closed, its busy ones when they are given back). Any thread. */
 void databases_reload(void);
 
-/* PAUSE: no backend is handed out any more; RESUME: waiters are served again. */
+/* PAUSE: no backend is handed out any more, idle ones are closed, busy ones when they are given
+ * back; RESUME: waiters are served again. */
 void database_pause(struct database *database, bool paused);
 
-/* Backends not idle: 0 says that a PAUSE has been reached. */
+/* Backends not idle (logging in and closing ones too): 0 says that a PAUSE has been reached. */
 unsigned database_busy_count(struct database *database);

@@ -3,23 +3,25 @@
  * Fairness  Waiters form one queue for the whole process, in the order in which they began to wait.
  *           A backend that becomes free goes to the first waiter of its profile, whichever worker
  *           that waiter lives on (the connection moves there); when the first waiter of all has
- *           another profile and has waited POOL_PROFILE_PATIENCE_MS, an idle or freed backend is
- *           closed and one with that waiter's profile is opened in its place.
- * Limits    pool_size (of the database's line, the user's, or default_pool_size) bounds backends of
- *           the pool in every state, logging in included; max_db_connections those of the database,
- *           max_user_connections those of the role over all databases.
- * Threads   Everything under database->mutex, held only for list work, never over a system call.
+ *           another profile and has waited POOL_PROFILE_PATIENCE_MS (or a backend has been idle
+ *           that long), an idle or freed backend is closed and one with that waiter's profile is
+ *           opened in its place.
+ * Limits    pool_size (of the user's line, the database's, or default_pool_size: PgBouncer's order)
+ *           bounds backends of the pool in every state, logging in included; max_db_connections
+ *           those of the database, max_user_connections those of the role over all databases.
+ * Threads   Everything under database->mutex, held only for list work and for loop_post: never over
+ *           another system call or a callback. Order: registry, database, loop.
  */
 #pragma once
 
 #include "base/link.h"
 #include "net/loop.h"
 #include "upstream/database.h"
+#include "upstream/profile.h"
 
 enum { POOL_PROFILE_PATIENCE_MS = 100 };
 
 struct server;
-struct profile;
 
 /* Why no backend came. Texts live until on_failed returns. */
 struct pool_failure {
@@ -37,7 +39,8 @@ struct pool_waiter {
     uint64_t ticket;         /* order of arrival in the process */
     struct server *granted;  /* set under the mutex, delivered on the waiter's loop */
     struct loop_post post;
-    int state; /* private to the pool */
+    int state;                    /* private to the pool; 0: does not wait */
+    struct login_failure failure; /* private: what on_failed will say */
     /* Both on waiter->loop, never from within pool_wait. The server is ACTIVE: call server_use. */
     void (*on_ready)(struct pool_waiter *waiter, struct server *server);
     void (*on_failed)(struct pool_waiter *waiter, const struct pool_failure *failure);
@@ -51,15 +54,29 @@ struct pool {
     struct link waiters;
     struct link idle; /* most recently used first */
     struct link active;
-    struct link login;     /* CONNECTING, LOGIN */
-    struct link resetting; /* RESETTING, MOVING */
-    unsigned connections;  /* of all four lists and what is being closed */
-    uint64_t failed_at_ms; /* last failed login, for server_login_retry */
-    char failure_sqlstate[6];
-    char *failure_message;
-    uint8_t *scram_client_key; /* 32 bytes learned from a client's login, or NULL */
-    char *scram_secret;        /* the SCRAM secret that key belongs to */
+    struct link login;            /* CONNECTING, LOGIN */
+    struct link resetting;        /* RESETTING, MOVING */
+    struct link closing;          /* until the socket is closed */
+    unsigned connections;         /* of all five lists */
+    unsigned canceling;           /* cancel requests under way */
+    struct login_failure failure; /* the last one, if it concerns every profile */
+    struct profile *recent;       /* of the last login, a reference: min_pool_size is of this one */
+    struct role_limit *limit;     /* connections of the role over all databases */
+    uint8_t *scram_client_key;    /* 32 bytes learned from a client's login, or NULL */
+    char *scram_secret;           /* the SCRAM secret that key belongs to */
     struct pool_stats *stats;
+};
+
+/* What happened since the start; the session counts queries itself. */
+struct pool_stats {
+    _Atomic(uint64_t) assignments;    /* servers handed to a session */
+    _Atomic(uint64_t) waits;          /* of these, to one that had to wait */
+    _Atomic(uint64_t) wait_us;        /* how long those waited together */
+    _Atomic(uint64_t) logins;         /* connections that became usable */
+    _Atomic(uint64_t) login_failures; /* and those that did not */
+    _Atomic(uint64_t) moves;          /* connections that went to another worker */
+    _Atomic(uint64_t) resets;         /* server_reset_query sent */
+    _Atomic(uint64_t) evictions; /* idle ones closed to make room for another profile or pool */
 };
 
 /* The pool of `role` in `database`, made if need be; lives until databases_fini. */
@@ -86,10 +103,15 @@ void pool_recycle(struct pool *pool);
 /* A client of this role proved itself by SCRAM: these keys can log in to the backend too. */
 void pool_learn_scram(struct pool *pool, const uint8_t client_key[32], const char *secret);
 
+/* Called on the loop of a backend that was not in use when its connection ended without our doing
+ * (for one in use the session knows). NULL: nobody. Set before the first pools_start. */
+void pools_set_on_server_lost(void (*hook)(struct database *database));
+
 /* The per-worker side: a ticker per loop keeps min_pool_size, idle and life times, query_wait and
  * login time-outs. Called once by each worker. */
 void pools_start(struct loop *loop);
-/* Closes every backend that this loop holds and stops its ticker (worker shut-down). */
+/* Closes every backend that this loop holds and stops its ticker (worker shut-down). On the loop's
+ * thread, while it runs; its sessions are gone: nobody on it waits or uses a server. */
 void pools_stop(struct loop *loop);
 
 /* Counts of one pool at one moment, for SHOW POOLS and SHOW LISTS. */
@@ -104,3 +126,9 @@ void pool_each_server(struct pool *pool, void (*visit)(void *context, const stru
                       void *context);
 unsigned pool_size_of(const struct pool *pool); /* the limit in force */
 int pool_mode_of(const struct pool *pool);      /* enum pool_mode in force */
+
+/* The limits of a role, shared by its pools of all databases. */
+struct role_limit {
+    _Atomic(unsigned) connections;
+    _Atomic(bool) pressed; /* somebody could not open: an idle one elsewhere should go */
+};

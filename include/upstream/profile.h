@@ -22,18 +22,36 @@ struct pool;
 /* What a login taught us. */
 struct profile_facts {
     _Atomic(unsigned) refs;
-    struct hash128 signature; /* of every setting that changes results: equal signature, equal answers */
-    const char *bypass;       /* why sessions of this profile are never cached, or NULL; static text */
-    struct slice welcome;     /* the ParameterStatus messages as Postgres sent them, in order */
-    uint64_t learned_at_ms;
+    /* Of every setting that changes results: equal signature, equal answers. */
+    struct hash128 signature;
+    const char *bypass;   /* why sessions of this profile are never cached, or NULL; static text */
+    bool lexing_unsafe;   /* the encoding or standard_conforming_strings = off can hide a statement
+                           * from the scanner: every text is an unknown write */
+    struct slice welcome; /* the ParameterStatus messages as Postgres sent them, in order */
+    uint64_t learned_at_ms; /* wall clock */
+};
+
+/* Why the last login failed; at_ms is 0 when it did not. */
+struct login_failure {
+    uint64_t at_ms; /* monotonic */
+    char sqlstate[6];
+    bool from_server;
+    char *message;
+    char *detail; /* may be NULL */
 };
 
 struct profile {
-    _Atomic(unsigned) refs;
+    _Atomic(unsigned) refs; /* moves to 0 only under database->mutex */
     struct pool *pool;
-    struct slice params; /* name\0value\0 pairs for the StartupMessage, user and database left out */
+    /* name\0value\0 pairs for the StartupMessage, user and database left out. */
+    struct slice params;
     struct hash128 params_hash;
-    _Atomic(struct profile_facts *) facts; /* NULL until the first login; read by profile_facts_ref */
+    /* NULL until the first login, and again after profile_outdate; read by profile_facts_ref. */
+    _Atomic(struct profile_facts *) facts;
+    /* Of the pool, under database->mutex. */
+    struct login_failure failure; /* one that concerns this profile alone */
+    unsigned releasing;           /* servers given back that are not idle yet */
+    unsigned coming;              /* scratch of the scheduler */
 };
 
 /* The profile of `pool` with these parameters (pairs in the client's order, without user, database,
@@ -51,6 +69,11 @@ static inline bool profile_facts_current(struct profile *profile, const struct p
 {
     return atomic_load_explicit(&profile->facts, memory_order_acquire) == facts;
 }
+
+/* A backend of this profile reported that a setting moved although no session set it (the server's
+ * configuration was reloaded): its facts go, its idle backends are closed and the others when they
+ * are given back. The next login learns anew. */
+void profile_outdate(struct profile *profile);
 
 /* The value of a ParameterStatus in facts->welcome; false if it is not there. */
 bool profile_facts_param(const struct profile_facts *facts, const char *name, struct slice *out);

@@ -1,9 +1,11 @@
 /* One backend connection.
  *
- *                        ┌────────────── handed on (another loop: MOVING) ◄─┐
- *   CONNECTING ─► LOGIN ─► IDLE ─► ACTIVE ─► IDLE                           │
- *        │          │       │        │  └─► RESETTING ─► IDLE ──────────────┘
- *        └──────────┴───────┴────────┴──► CLOSING (from any)
+ *                                      ┌──────► RESETTING ──► IDLE
+ *   CONNECTING ─► LOGIN ─► IDLE ─► ACTIVE ────► IDLE
+ *        │          │       │ ▲      ▲ │
+ *        │          │       ▼ │      │ │
+ *        │          │      MOVING ───┘ │   to another loop, then to the waiter it moved for
+ *        └──────────┴───────┴──────────┴──► CLOSING (from any)
  *
  * While ACTIVE the server belongs to its user (a session, or the drain after a session is gone) and
  * every byte that arrives goes to server->user->on_input. In every other state upstream reads it:
@@ -44,7 +46,11 @@ struct server_user {
 
 enum { SERVER_KEY_MAX = 256 };
 
+/* How long server_reset_query may take. */
+enum { SERVER_RESET_TIMEOUT_MS = 15000 };
+
 struct server_statements; /* which shared prepared statements it has: upstream/statements.h */
+struct login;
 
 struct server {
     struct stream stream;
@@ -54,26 +60,43 @@ struct server {
     struct profile_facts *facts; /* of this very backend, a reference; set when login is done */
     struct link link;            /* in its pool's list of its state (database->mutex) */
     uint64_t id;                 /* unique in this process */
-    uint64_t connected_at_ms;    /* monotonic (loop_now_ms), like the others */
-    uint64_t state_since_ms;
-    uint64_t connected_wall_ms;
+    uint64_t connected_at_ms;    /* monotonic (loop_now_ms); when it began to connect */
+    uint64_t state_since_ms;     /* monotonic */
+    uint64_t connected_wall_ms;  /* wall clock */
     uint32_t backend_pid;
     uint8_t cancel_key[SERVER_KEY_MAX];
     unsigned cancel_key_len;
-    bool close_needed; /* to be closed, not reused, when it is given back */
+    bool close_needed;          /* to be closed, not reused, when it is given back */
     unsigned cancels_under_way; /* given back only when these are done */
     uint64_t unnamed_statement; /* id of the shared statement its unnamed one holds, 0: unknown */
     struct server_statements *statements;
     const struct server_user *user; /* while ACTIVE */
     void *user_context;
+
+    /* Private to upstream. Under database->mutex: */
+    struct loop *loop;          /* whose it is, or is going to be */
+    struct pool_waiter *waiter; /* granted to it, not delivered yet */
+    struct loop_post post;
+    bool posted;
+    /* Of its loop: */
+    struct login *login; /* until it is logged in */
+    struct link cancels; /* of this server */
+    int fd;              /* between two loops, else -1 */
+    bool handle_open;    /* stream.poll lives: on_closed is still to come */
+    bool shut;           /* the socket is closed and its place is free */
+    bool releasing;      /* given back from within its user's on_input, or a cancel is under way */
+    bool release_reset;
+    unsigned reset_answers; /* ReadyForQuery that a reset still waits for */
 };
 
 /* Takes over an ACTIVE server that pool_take or on_ready handed out: from now on `user` is called. */
 void server_use(struct server *server, const struct server_user *user, void *context);
 
 /* Gives an ACTIVE server back. It must be between messages: its last ReadyForQuery said 'I' and
- * nothing is owed by it. `reset`: run server_reset_query first, because a session left state.
- * Input that has arrived behind ReadyForQuery makes it close instead. */
+ * nothing is owed by it. `reset`: run server_reset_query first (and connect_query again, which it
+ * undoes), because a session left state. Input that has arrived behind ReadyForQuery makes it close
+ * instead; so when this is called from within on_input, the server becomes idle when on_input has
+ * returned. */
 void server_release(struct server *server, bool reset);
 
 /* Closes an ACTIVE server whose state is not certain. */

@@ -1,0 +1,284 @@
+/* Pools: making them, the fast path of taking a server, their limits and counts. What is decided
+ * when something changes is in schedule.c. */
+#include "upstream/pool.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "inside.h"
+#include "pgwire/scram.h"
+
+/* Connections by role over all databases: entries live as long as the process. */
+static struct {
+    pthread_mutex_t mutex; /* after database->mutex */
+    struct table by_role;
+} limits = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+
+static _Atomic(uint64_t) last_ticket;
+
+void pool_lock(const struct pool *pool)
+{
+    pthread_mutex_lock(&pool->database->mutex);
+}
+
+void pool_unlock(const struct pool *pool)
+{
+    pthread_mutex_unlock(&pool->database->mutex);
+}
+
+static struct role_limit *limit_of(struct slice role)
+{
+    pthread_mutex_lock(&limits.mutex);
+    struct role_limit *limit = table_get(&limits.by_role, role);
+    if (!limit) {
+        limit = mem_zero(1, sizeof(*limit));
+        table_put(&limits.by_role, role, limit);
+    }
+    pthread_mutex_unlock(&limits.mutex);
+    return limit;
+}
+
+void pools_fini(void)
+{
+    size_t at = 0;
+    void *limit;
+    while ((limit = table_next(&limits.by_role, &at)) != NULL)
+        mem_free(limit);
+    table_fini(&limits.by_role);
+}
+
+static struct pool *create(struct database *database, struct slice role)
+{
+    struct pool *pool = mem_zero(1, sizeof(*pool));
+    pool->database = database;
+    pool->role = mem_text_n(role.data, role.len);
+    table_init(&pool->profiles);
+    link_init(&pool->waiters);
+    link_init(&pool->idle);
+    link_init(&pool->active);
+    link_init(&pool->login);
+    link_init(&pool->resetting);
+    link_init(&pool->closing);
+    pool->limit = limit_of(role);
+    pool->stats = mem_zero(1, sizeof(*pool->stats));
+    size_t size = (database->pool_count + 1) * sizeof(struct pool *);
+    database->pool_list = mem_resize(database->pool_list, size);
+    database->pool_list[database->pool_count++] = pool;
+    table_put(&database->pools, role, pool);
+    return pool;
+}
+
+struct pool *pool_get(struct database *database, struct slice role)
+{
+    pthread_mutex_lock(&database->mutex);
+    struct pool *pool = table_get(&database->pools, role);
+    if (!pool)
+        pool = create(database, role);
+    pthread_mutex_unlock(&database->mutex);
+    return pool;
+}
+
+static void forget_scram(struct pool *pool)
+{
+    if (pool->scram_client_key)
+        explicit_bzero(pool->scram_client_key, PGWIRE_SCRAM_KEY_LEN);
+    mem_free(pool->scram_client_key);
+    mem_free(pool->scram_secret);
+}
+
+void pool_destroy(struct pool *pool)
+{
+    ASSERT(pool->connections == 0 && link_is_empty(&pool->waiters));
+    if (pool->recent)
+        profile_unref_locked(pool->recent);
+    ASSERT(pool->profiles.count == 0);
+    table_fini(&pool->profiles);
+    login_failure_clear(&pool->failure);
+    forget_scram(pool);
+    mem_free(pool->stats);
+    mem_free(pool->role);
+    mem_free(pool);
+}
+
+struct pool *pool_at(struct database *database, unsigned index)
+{
+    pthread_mutex_lock(&database->mutex);
+    struct pool *pool = index < database->pool_count ? database->pool_list[index] : NULL;
+    pthread_mutex_unlock(&database->mutex);
+    return pool;
+}
+
+void login_failure_set(struct login_failure *failure, const char *sqlstate, const char *message,
+                       const char *detail, bool from_server)
+{
+    login_failure_clear(failure);
+    failure->at_ms = monotonic_ms();
+    memcpy(failure->sqlstate, sqlstate, strnlen(sqlstate, sizeof(failure->sqlstate) - 1));
+    failure->from_server = from_server;
+    failure->message = mem_text(message);
+    failure->detail = mem_text(detail);
+}
+
+void login_failure_clear(struct login_failure *failure)
+{
+    mem_free(failure->message);
+    mem_free(failure->detail);
+    *failure = (struct login_failure){0};
+}
+
+struct server *pool_take(struct profile *profile, struct loop *loop)
+{
+    struct pool *pool = profile->pool;
+    struct server *found = NULL;
+    pool_lock(pool);
+    if (link_is_empty(&pool->waiters) && !atomic_load(&pool->database->paused)) {
+        LINK_EACH (&pool->idle, at) {
+            struct server *server = CONTAINER_OF(at, struct server, link);
+            if (server->loop == loop && server->profile == profile) {
+                found = server;
+                break;
+            }
+        }
+    }
+    if (found) {
+        server_move_to(found, SERVER_ACTIVE);
+        pool->stats->assignments++;
+    }
+    pool_unlock(pool);
+    return found;
+}
+
+void pool_recycle_locked(struct pool *pool)
+{
+    LINK_EACH_SAFE (&pool->idle, at)
+        server_close_locked(CONTAINER_OF(at, struct server, link));
+    struct link *lists[] = {&pool->active, &pool->login, &pool->resetting};
+    for (size_t i = 0; i < ARRAY_COUNT(lists); i++) {
+        LINK_EACH (lists[i], at)
+            CONTAINER_OF(at, struct server, link)->close_needed = true;
+    }
+    /* What made logins fail may have been changed too. */
+    login_failure_clear(&pool->failure);
+    size_t at = 0;
+    struct profile *profile;
+    while ((profile = table_next(&pool->profiles, &at)) != NULL)
+        login_failure_clear(&profile->failure);
+}
+
+void pool_recycle(struct pool *pool)
+{
+    pool_lock(pool);
+    pool_recycle_locked(pool);
+    pool_schedule(pool);
+    pool_unlock(pool);
+}
+
+void pool_learn_scram(struct pool *pool, const uint8_t client_key[32], const char *secret)
+{
+    pool_lock(pool);
+    bool known = pool->scram_secret && strcmp(pool->scram_secret, secret) == 0 &&
+                 memcmp(pool->scram_client_key, client_key, PGWIRE_SCRAM_KEY_LEN) == 0;
+    if (!known) {
+        forget_scram(pool);
+        pool->scram_client_key = mem_copy(client_key, PGWIRE_SCRAM_KEY_LEN);
+        pool->scram_secret = mem_text(secret);
+        login_failure_clear(&pool->failure); /* it may have been for want of these keys */
+        pool_schedule(pool);
+    }
+    pool_unlock(pool);
+}
+
+/* --- limits in force --- */
+
+static const struct conf_user *user_of(const struct pool *pool)
+{
+    return conf_user_find(conf_current(), slice_of_text(pool->role));
+}
+
+unsigned pool_size_of(const struct pool *pool)
+{
+    const struct conf_user *user = user_of(pool);
+    if (user && user->pool_size > 0)
+        return (unsigned)user->pool_size;
+    const struct conf_database *line = atomic_load(&pool->database->conf);
+    if (line && line->pool_size > 0)
+        return (unsigned)line->pool_size;
+    return (unsigned)conf_current()->options.default_pool_size;
+}
+
+int pool_mode_of(const struct pool *pool)
+{
+    const struct conf_user *user = user_of(pool);
+    if (user && user->pool_mode >= 0)
+        return user->pool_mode;
+    const struct conf_database *line = atomic_load(&pool->database->conf);
+    if (line && line->pool_mode >= 0)
+        return line->pool_mode;
+    return conf_current()->options.pool_mode;
+}
+
+/* --- waiting --- */
+
+void pool_wait(struct pool_waiter *waiter)
+{
+    struct pool *pool = waiter->profile->pool;
+    pool_lock(pool);
+    waiter_begin(waiter, atomic_fetch_add(&last_ticket, 1) + 1);
+    pool_schedule(pool);
+    pool_unlock(pool);
+}
+
+void pool_leave(struct pool_waiter *waiter)
+{
+    if (!waiter->profile)
+        return; /* it never waited */
+    struct pool *pool = waiter->profile->pool;
+    pool_lock(pool);
+    struct server *server = waiter_end(waiter);
+    if (server && server->state == SERVER_ACTIVE)
+        server_ready_locked(server);
+    pool_schedule(pool);
+    pool_unlock(pool);
+}
+
+/* --- for SHOW --- */
+
+static unsigned length_of(const struct link *list)
+{
+    unsigned count = 0;
+    LINK_EACH (list, at)
+        count++;
+    return count;
+}
+
+void pool_count(struct pool *pool, struct pool_counts *out)
+{
+    pool_lock(pool);
+    *out = (struct pool_counts){
+        .idle = length_of(&pool->idle),
+        .active = length_of(&pool->active),
+        .login = length_of(&pool->login),
+        .resetting = length_of(&pool->resetting),
+        .canceling = pool->canceling,
+        .waiting = length_of(&pool->waiters),
+    };
+    struct link *first = link_first(&pool->waiters);
+    if (first)
+        out->maxwait_us =
+            elapsed(clock_now_us(), CONTAINER_OF(first, struct pool_waiter, link)->since_us);
+    pool_unlock(pool);
+}
+
+void pool_each_server(struct pool *pool, void (*visit)(void *context, const struct server *server),
+                      void *context)
+{
+    struct link *lists[] = {&pool->active, &pool->idle, &pool->resetting, &pool->login,
+                            &pool->closing};
+    pool_lock(pool);
+    for (size_t i = 0; i < ARRAY_COUNT(lists); i++) {
+        LINK_EACH (lists[i], at)
+            visit(context, CONTAINER_OF(at, struct server, link));
+    }
+    pool_unlock(pool);
+}

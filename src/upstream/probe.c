@@ -1,0 +1,97 @@
+#include "probe.h"
+
+#include "pgwire/answer.h"
+
+static const char *const settings[] = {
+    /* How texts are read and values written. */
+    "client_encoding", "standard_conforming_strings", "escape_string_warning", "backslash_quote",
+    "DateStyle", "IntervalStyle", "TimeZone", "timezone_abbreviations", "extra_float_digits",
+    "bytea_output", "lc_monetary", "lc_numeric", "lc_time", "array_nulls", "transform_null_equals",
+    "xmlbinary", "xmloption", "default_text_search_config", "quote_all_identifiers",
+    /* What names mean, and which rows are seen. */
+    "search_path", "role", "is_superuser", "row_security", "restrict_nonsystem_relation_kind",
+    "session_replication_role", "gin_fuzzy_search_limit",
+    /* Transactions and messages. */
+    "default_transaction_isolation", "default_transaction_read_only",
+    "default_transaction_deferrable", "client_min_messages"};
+
+/* After the settings. */
+static const char *const expressions[] = {"current_user", "session_user"};
+
+enum { VALUE_COUNT = ARRAY_COUNT(settings) + ARRAY_COUNT(expressions) };
+
+/* Encodings in which the second byte of a character can be an ASCII one, such as a quote or a
+ * backslash; the manual, "Character Set Support", lists them as client-side only. */
+static const char *const unsafe_encodings[] = {"SJIS",    "BIG5",  "GBK",           "UHC",
+                                               "GB18030", "JOHAB", "SHIFT_JIS_2004"};
+
+void probe_query(struct buf *out)
+{
+    buf_append_text(out, "SELECT ");
+    for (size_t i = 0; i < ARRAY_COUNT(settings); i++)
+        buf_printf(out, "pg_catalog.current_setting('%s', true), ", settings[i]);
+    for (size_t i = 0; i < ARRAY_COUNT(expressions); i++)
+        buf_printf(out, "%s%s", i ? ", " : "", expressions[i]);
+}
+
+static const char *name_at(size_t index)
+{
+    return index < ARRAY_COUNT(settings) ? settings[index]
+                                         : expressions[index - ARRAY_COUNT(settings)];
+}
+
+/* Lengths go first, so that no two different lists look the same. */
+static void add_text(struct buf *text, const void *data, size_t len)
+{
+    uint64_t count = len;
+    buf_append(text, &count, sizeof(count));
+    buf_append(text, data, len);
+}
+
+static void judge(struct probe *probe, const char *name, struct pgwire_slice value)
+{
+    if (strcmp(name, "standard_conforming_strings") == 0 && !pgwire_slice_is(value, "on")) {
+        probe->bypass = "standard_conforming_strings is off";
+        probe->lexing_unsafe = true;
+    } else if (strcmp(name, "client_encoding") == 0) {
+        for (size_t i = 0; i < ARRAY_COUNT(unsafe_encodings); i++) {
+            if (pgwire_slice_is(value, unsafe_encodings[i])) {
+                probe->bypass = "the client encoding can hide quotes";
+                probe->lexing_unsafe = true;
+            }
+        }
+    } else if (strcmp(name, "gin_fuzzy_search_limit") == 0 && !pgwire_slice_is(value, "0")) {
+        probe->bypass = "gin_fuzzy_search_limit is set";
+    } else if (strcmp(name, "default_transaction_isolation") == 0 &&
+               pgwire_slice_is(value, "serializable")) {
+        probe->bypass = "default_transaction_isolation is serializable";
+    }
+}
+
+enum err probe_read(struct probe *probe, const uint8_t *body, size_t len)
+{
+    struct probe read = {.done = true};
+    struct buf text;
+    buf_init(&text);
+    size_t at = 0, count = 0;
+    struct pgwire_slice value;
+    while (count < VALUE_COUNT && pgwire_row_value(body, len, &at, &value)) {
+        const char *name = name_at(count++);
+        add_text(&text, name, strlen(name));
+        buf_append(&text, value.data ? "v" : "n", 1);
+        add_text(&text, value.data, value.len);
+        judge(&read, name, value);
+    }
+    read.signature = hash128_of(buf_head(&text), buf_len(&text));
+    buf_fini(&text);
+    if (count < VALUE_COUNT || pgwire_row_value(body, len, &at, &value))
+        return ERR_MALFORMED;
+    *probe = read;
+    return ERR_OK;
+}
+
+void probe_give_up(struct probe *probe)
+{
+    *probe = (struct probe){
+        .done = true, .bypass = "the session's settings could not be read", .lexing_unsafe = true};
+}

@@ -1,0 +1,27 @@
+/* Reading the settings of a fresh backend that change what statements mean or return: one query,
+ * one row, hashed into the signature of the profile's facts.
+ *
+ * Source  The manual's "Client Connection Defaults" and "Version and Platform Compatibility", and
+ *         experiments over all settings: what is listed here changed an answer's bytes or meaning.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/hash.h"
+
+/* The query, appended to `out`. */
+void probe_query(struct buf *out);
+
+struct probe {
+    bool done;
+    struct hash128 signature;
+    const char *bypass; /* static, or NULL */
+    bool lexing_unsafe;
+};
+
+/* Reads the body of the DataRow. ERR_MALFORMED: not the columns of probe_query. */
+MUST_USE enum err probe_read(struct probe *probe, const uint8_t *body, size_t len);
+
+/* What holds when the query failed: nothing is cached, every text is an unknown write. */
+void probe_give_up(struct probe *probe);

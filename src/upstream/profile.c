@@ -1,0 +1,160 @@
+/* Profiles and their facts. Everything here is cold: once a login of a client or a backend. The
+ * hot path only compares a pointer (profile_facts_current). */
+#include "upstream/profile.h"
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "inside.h"
+#include "pgwire/answer.h"
+#include "pgwire/frame.h"
+
+struct profile *profile_get(struct pool *pool, struct slice params)
+{
+    pool_lock(pool);
+    struct profile *profile = table_get(&pool->profiles, params);
+    if (profile) {
+        profile->refs++;
+    } else {
+        profile = mem_zero(1, sizeof(*profile));
+        profile->refs = 1;
+        profile->pool = pool;
+        profile->params = slice_of(mem_copy(params.data, params.len), params.len);
+        profile->params_hash = hash128_of(params.data, params.len);
+        table_put(&pool->profiles, params, profile);
+    }
+    pool_unlock(pool);
+    return profile;
+}
+
+struct profile *profile_ref(struct profile *profile)
+{
+    unsigned before = atomic_fetch_add_explicit(&profile->refs, 1, memory_order_relaxed);
+    ASSERT(before > 0);
+    return profile;
+}
+
+/* The last reference goes under the lock, where profile_get could find the profile. */
+void profile_unref_locked(struct profile *profile)
+{
+    unsigned before = atomic_fetch_sub_explicit(&profile->refs, 1, memory_order_acq_rel);
+    ASSERT(before > 0);
+    if (before > 1)
+        return;
+    ASSERT(table_remove(&profile->pool->profiles, profile->params) == profile);
+    profile_facts_unref(atomic_load_explicit(&profile->facts, memory_order_relaxed));
+    login_failure_clear(&profile->failure);
+    mem_free((void *)(uintptr_t)profile->params.data);
+    mem_free(profile);
+}
+
+void profile_unref(struct profile *profile)
+{
+    if (!profile)
+        return;
+    struct pool *pool = profile->pool;
+    pool_lock(pool);
+    profile_unref_locked(profile);
+    pool_unlock(pool);
+}
+
+/* The lock keeps the facts from being dropped between the load and the count. */
+struct profile_facts *profile_facts_ref(struct profile *profile)
+{
+    pool_lock(profile->pool);
+    struct profile_facts *facts = atomic_load_explicit(&profile->facts, memory_order_relaxed);
+    if (facts)
+        atomic_fetch_add_explicit(&facts->refs, 1, memory_order_relaxed);
+    pool_unlock(profile->pool);
+    return facts;
+}
+
+void profile_facts_unref(struct profile_facts *facts)
+{
+    if (!facts)
+        return;
+    unsigned before = atomic_fetch_sub_explicit(&facts->refs, 1, memory_order_acq_rel);
+    ASSERT(before > 0);
+    if (before > 1)
+        return;
+    mem_free((void *)(uintptr_t)facts->welcome.data);
+    mem_free(facts);
+}
+
+/* Every backend of the profile that does not carry `facts` goes: the idle ones now, the others when
+ * they are given back. */
+static void recycle_others(struct profile *profile, const struct profile_facts *facts)
+{
+    struct pool *pool = profile->pool;
+    LINK_EACH_SAFE (&pool->idle, at) {
+        struct server *server = CONTAINER_OF(at, struct server, link);
+        if (server->profile == profile && server->facts != facts)
+            server_close_locked(server);
+    }
+    struct link *lists[] = {&pool->active, &pool->resetting};
+    for (size_t i = 0; i < ARRAY_COUNT(lists); i++) {
+        LINK_EACH (lists[i], at) {
+            struct server *server = CONTAINER_OF(at, struct server, link);
+            if (server->profile == profile && server->facts != facts)
+                server->close_needed = true;
+        }
+    }
+}
+
+static bool same_facts(const struct profile_facts *facts, struct hash128 signature,
+                       const char *bypass, bool lexing_unsafe, const struct buf *welcome)
+{
+    return hash128_equal(facts->signature, signature) && facts->bypass == bypass &&
+           facts->lexing_unsafe == lexing_unsafe &&
+           slice_equal(facts->welcome, slice_of(buf_head(welcome), buf_len(welcome)));
+}
+
+struct profile_facts *profile_learn(struct profile *profile, struct hash128 signature,
+                                    const char *bypass, bool lexing_unsafe, struct buf *welcome)
+{
+    struct profile_facts *old = atomic_load_explicit(&profile->facts, memory_order_relaxed);
+    if (old && same_facts(old, signature, bypass, lexing_unsafe, welcome)) {
+        buf_fini(welcome);
+        atomic_fetch_add_explicit(&old->refs, 1, memory_order_relaxed);
+        return old;
+    }
+    struct profile_facts *facts = mem_zero(1, sizeof(*facts));
+    facts->refs = 2; /* the profile's and the caller's */
+    facts->signature = signature;
+    facts->bypass = bypass;
+    facts->lexing_unsafe = lexing_unsafe;
+    facts->welcome = slice_of(mem_copy(buf_head(welcome), buf_len(welcome)), buf_len(welcome));
+    facts->learned_at_ms = clock_wall_ms();
+    buf_fini(welcome);
+    atomic_store_explicit(&profile->facts, facts, memory_order_release);
+    profile_facts_unref(old);
+    recycle_others(profile, facts);
+    return facts;
+}
+
+void profile_outdate(struct profile *profile)
+{
+    pool_lock(profile->pool);
+    struct profile_facts *old = atomic_load_explicit(&profile->facts, memory_order_relaxed);
+    atomic_store_explicit(&profile->facts, NULL, memory_order_release);
+    profile_facts_unref(old);
+    recycle_others(profile, NULL);
+    pool_unlock(profile->pool);
+}
+
+bool profile_facts_param(const struct profile_facts *facts, const char *name, struct slice *out)
+{
+    const uint8_t *at = facts->welcome.data;
+    size_t left = facts->welcome.len;
+    struct pgwire_frame frame;
+    while (left && pgwire_frame_answer(at, left, &frame) == PGWIRE_OK && frame.len <= left) {
+        struct pgwire_param_status status;
+        if (pgwire_read_param_status(frame.body, frame.body_len, &status) == PGWIRE_OK &&
+            pgwire_slice_is(status.name, name)) {
+            *out = slice_of(status.value.data, status.value.len);
+            return true;
+        }
+        at += frame.len;
+        left -= frame.len;
+    }
+    return false;
+}

@@ -1,0 +1,321 @@
+/* Who gets which server, and when one is opened or closed for somebody.
+ *
+ * Waiters are looked at in the order in which they began to wait. For each, the first that is
+ * possible happens:
+ *   1. an idle server of its profile is granted, best one that its own loop holds;
+ *   2. one of its profile is on the way (logging in, being reset, being given back), and no earlier
+ *      waiter counts on that one: it waits for it;
+ *   3. logins of its profile fail: it is told so, unless a server of its profile lives;
+ *   4. there is room: one is opened;
+ *   5. room is being made (one is closing), and no earlier waiter counts on it: it waits;
+ *   6. it has been patient, or some server has long been idle: the one that was idle longest is
+ *      closed.
+ * So a waiter never takes what an earlier one can use, but it does not wait for those that cannot
+ * be served. */
+#include "base/log.h"
+#include "base/mem.h"
+#include "inside.h"
+
+/* After a failure nobody tries again before this time, even with server_login_retry = 0. */
+enum { LOGIN_RETRY_MIN_MS = 100 };
+
+static struct server *server_at(struct link *link)
+{
+    return CONTAINER_OF(link, struct server, link);
+}
+
+static struct pool_waiter *waiter_at(struct link *link)
+{
+    return CONTAINER_OF(link, struct pool_waiter, link);
+}
+
+/* --- room --- */
+
+static unsigned db_max(const struct pool *pool)
+{
+    const struct conf_database *line = atomic_load(&pool->database->conf);
+    if (line && line->max_db_connections >= 0)
+        return (unsigned)line->max_db_connections;
+    return (unsigned)conf_current()->options.max_db_connections;
+}
+
+static unsigned user_max(const struct pool *pool)
+{
+    const struct conf_user *user = conf_user_find(conf_current(), slice_of_text(pool->role));
+    if (user && user->max_user_connections >= 0)
+        return (unsigned)user->max_user_connections;
+    return (unsigned)conf_current()->options.max_user_connections;
+}
+
+enum room { ROOM, ROOM_POOL_FULL, ROOM_DATABASE_FULL, ROOM_ROLE_FULL };
+
+/* Takes one place for a connection, if all three limits have one. */
+static enum room take_place(struct pool *pool)
+{
+    struct database *database = pool->database;
+    if (pool->connections >= pool_size_of(pool))
+        return ROOM_POOL_FULL;
+    unsigned max = db_max(pool);
+    if (max && database->connections >= max)
+        return ROOM_DATABASE_FULL;
+    max = user_max(pool);
+    if (atomic_fetch_add(&pool->limit->connections, 1) >= max && max) {
+        atomic_fetch_sub(&pool->limit->connections, 1);
+        atomic_store(&pool->limit->pressed, true);
+        return ROOM_ROLE_FULL;
+    }
+    pool->connections++;
+    database->connections++;
+    return ROOM;
+}
+
+void pool_give_place(struct pool *pool)
+{
+    ASSERT(pool->connections > 0 && pool->database->connections > 0);
+    pool->connections--;
+    pool->database->connections--;
+    atomic_fetch_sub(&pool->limit->connections, 1);
+}
+
+static void open_server(struct pool *pool, struct profile *profile, struct loop *loop)
+{
+    struct server *server = server_create(pool, profile, loop);
+    server_post(server);
+}
+
+bool pool_open(struct pool *pool, struct profile *profile, struct loop *loop)
+{
+    if (take_place(pool) != ROOM)
+        return false;
+    open_server(pool, profile, loop);
+    return true;
+}
+
+/* --- eviction --- */
+
+/* The idle server of `pool` that was used least recently, if it may go. */
+static struct server *oldest_idle(struct pool *pool, bool patient, uint64_t now_ms)
+{
+    if (link_is_empty(&pool->idle))
+        return NULL;
+    struct server *server = server_at(pool->idle.prev);
+    if (!patient && elapsed(now_ms, server->state_since_ms) < POOL_PROFILE_PATIENCE_MS)
+        return NULL;
+    return server;
+}
+
+/* Closes an idle server so that `pool` can open one. False: there is none that may go. */
+static bool evict(struct pool *pool, enum room room, bool patient, uint64_t now_ms)
+{
+    struct server *victim = oldest_idle(pool, patient, now_ms);
+    struct database *database = pool->database;
+    if (room == ROOM_DATABASE_FULL) {
+        for (unsigned i = 0; i < database->pool_count; i++) {
+            struct server *other = oldest_idle(database->pool_list[i], patient, now_ms);
+            if (other && (!victim || other->state_since_ms < victim->state_since_ms))
+                victim = other;
+        }
+    }
+    if (!victim)
+        return false;
+    victim->pool->stats->evictions++;
+    server_close_locked(victim);
+    return true;
+}
+
+/* --- who is on the way --- */
+
+/* Counts in profile->coming what will be idle soon without being promised to anyone. */
+static void count_coming(struct pool *pool)
+{
+    LINK_EACH (&pool->waiters, at)
+        waiter_at(at)->profile->coming = waiter_at(at)->profile->releasing;
+    struct link *lists[] = {&pool->login, &pool->resetting};
+    for (size_t i = 0; i < ARRAY_COUNT(lists); i++) {
+        LINK_EACH (lists[i], at)
+            server_at(at)->profile->coming = server_at(at)->profile->releasing;
+    }
+    for (size_t i = 0; i < ARRAY_COUNT(lists); i++) {
+        LINK_EACH (lists[i], at) {
+            const struct server *server = server_at(at);
+            if (!server->waiter && !server->close_needed)
+                server->profile->coming++;
+        }
+    }
+}
+
+/* Places that will be free soon. Under max_db_connections those of other pools count too. */
+static unsigned count_closing(const struct pool *pool)
+{
+    unsigned count = 0;
+    const struct database *database = pool->database;
+    for (unsigned i = 0; i < database->pool_count; i++) {
+        const struct pool *other = database->pool_list[i];
+        if (other != pool && !db_max(pool))
+            continue;
+        LINK_EACH (&other->closing, at)
+            count++;
+    }
+    return count;
+}
+
+static struct server *idle_for(struct pool *pool, const struct pool_waiter *waiter)
+{
+    struct server *elsewhere = NULL;
+    LINK_EACH (&pool->idle, at) {
+        struct server *server = server_at(at);
+        if (server->profile != waiter->profile)
+            continue;
+        if (server->loop == waiter->loop)
+            return server;
+        if (!elsewhere)
+            elsewhere = server;
+    }
+    return elsewhere;
+}
+
+/* --- failures --- */
+
+static bool profile_lives(struct pool *pool, const struct profile *profile)
+{
+    struct link *lists[] = {&pool->idle, &pool->active, &pool->resetting};
+    for (size_t i = 0; i < ARRAY_COUNT(lists); i++) {
+        LINK_EACH (lists[i], at) {
+            if (server_at(at)->profile == profile)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* The failure that forbids another try for now, or NULL. */
+static const struct login_failure *failure_in_force(const struct pool *pool,
+                                                    const struct profile *profile, uint64_t now_ms)
+{
+    uint64_t retry_ms = conf_current()->options.server_login_retry_ms;
+    if (retry_ms < LOGIN_RETRY_MIN_MS)
+        retry_ms = LOGIN_RETRY_MIN_MS;
+    if (pool->failure.at_ms && elapsed(now_ms, pool->failure.at_ms) < retry_ms)
+        return &pool->failure;
+    if (profile->failure.at_ms && elapsed(now_ms, profile->failure.at_ms) < retry_ms)
+        return &profile->failure;
+    return NULL;
+}
+
+/* One login at a time while they fail. */
+static bool may_try(struct pool *pool, const struct profile *profile)
+{
+    return (!pool->failure.at_ms && !profile->failure.at_ms) || link_is_empty(&pool->login);
+}
+
+/* Errors of a role, a database or the whole server, as against one of the startup parameters. */
+static bool concerns_all(const char *sqlstate, bool from_server)
+{
+    static const char *const classes[] = {"08", "28", "3D", "53", "57"};
+    for (size_t i = 0; i < ARRAY_COUNT(classes); i++) {
+        if (strncmp(sqlstate, classes[i], 2) == 0)
+            return true;
+    }
+    return !from_server;
+}
+
+void pool_login_failed(struct pool *pool, struct profile *profile, const char *sqlstate,
+                       const char *message, const char *detail, bool from_server)
+{
+    bool all = concerns_all(sqlstate, from_server);
+    login_failure_set(all ? &pool->failure : &profile->failure, sqlstate, message, detail,
+                      from_server);
+    pool->stats->login_failures++;
+}
+
+/* --- the walk --- */
+
+struct walk {
+    struct pool *pool;
+    uint64_t now_ms;
+    unsigned making_room; /* closing ones that nobody counts on yet */
+};
+
+static void serve(struct walk *walk, struct pool_waiter *waiter)
+{
+    struct pool *pool = walk->pool;
+    struct server *server = idle_for(pool, waiter);
+    if (server) {
+        waiter_grant(waiter, server);
+        return;
+    }
+    if (waiter->profile->coming) {
+        waiter->profile->coming--;
+        return;
+    }
+    const struct login_failure *failure = failure_in_force(pool, waiter->profile, walk->now_ms);
+    if (failure) {
+        if (!profile_lives(pool, waiter->profile))
+            waiter_fail(waiter, failure);
+        return;
+    }
+    if (!may_try(pool, waiter->profile))
+        return;
+    enum room room = take_place(pool);
+    if (room == ROOM) {
+        open_server(pool, waiter->profile, waiter->loop);
+        return;
+    }
+    if (walk->making_room) {
+        walk->making_room--;
+        return;
+    }
+    bool patient = elapsed(walk->now_ms, waiter->since_us / 1000u) >= POOL_PROFILE_PATIENCE_MS;
+    evict(pool, room, patient, walk->now_ms);
+}
+
+static void fail_all(struct pool *pool, const struct login_failure *failure)
+{
+    LINK_EACH_SAFE (&pool->waiters, at)
+        waiter_fail(waiter_at(at), failure);
+}
+
+static void fail_for_want_of_conf(struct pool *pool)
+{
+    struct login_failure failure = {0};
+    char message[256];
+    snprintf(message, sizeof(message), "database \"%s\" is not configured any more",
+             pool->database->name);
+    login_failure_set(&failure, "3D000", message, NULL, false);
+    fail_all(pool, &failure);
+    login_failure_clear(&failure);
+}
+
+void pool_schedule(struct pool *pool)
+{
+    if (link_is_empty(&pool->waiters))
+        return;
+    if (!atomic_load(&pool->database->conf)) {
+        fail_for_want_of_conf(pool);
+        return;
+    }
+    if (atomic_load(&pool->database->paused))
+        return;
+    count_coming(pool);
+    struct walk walk = {.pool = pool, .now_ms = monotonic_ms(), .making_room = count_closing(pool)};
+    LINK_EACH_SAFE (&pool->waiters, at)
+        serve(&walk, waiter_at(at));
+}
+
+void database_schedule(struct database *database)
+{
+    struct pool *first = NULL;
+    uint64_t ticket = UINT64_MAX;
+    for (unsigned i = 0; i < database->pool_count; i++) {
+        struct link *head = link_first(&database->pool_list[i]->waiters);
+        if (head && waiter_at(head)->ticket < ticket) {
+            first = database->pool_list[i];
+            ticket = waiter_at(head)->ticket;
+        }
+    }
+    if (!first)
+        return;
+    pool_schedule(first); /* the place goes to the one who has waited longest */
+    for (unsigned i = 0; i < database->pool_count; i++)
+        pool_schedule(database->pool_list[i]);
+}

@@ -1,0 +1,97 @@
+/* The LRU of statements.h: a table from id to node, and the nodes in a list by last use. */
+#include "upstream/statements.h"
+
+#include <stdio.h>
+
+#include "base/link.h"
+#include "base/mem.h"
+#include "base/table.h"
+
+struct statement {
+    struct link link;
+    uint64_t id;
+};
+
+struct server_statements {
+    struct table by_id;
+    struct link recent; /* most recently used first */
+    unsigned max;
+};
+
+static struct slice key_of(const uint64_t *id)
+{
+    return slice_of(id, sizeof(*id));
+}
+
+struct server_statements *statements_create(unsigned max)
+{
+    struct server_statements *statements = mem_zero(1, sizeof(*statements));
+    table_init(&statements->by_id);
+    link_init(&statements->recent);
+    statements->max = max ? max : 1;
+    return statements;
+}
+
+void statements_destroy(struct server_statements *statements)
+{
+    if (!statements)
+        return;
+    statements_clear(statements);
+    mem_free(statements);
+}
+
+bool statements_touch(struct server_statements *statements, uint64_t id)
+{
+    struct statement *statement = table_get(&statements->by_id, key_of(&id));
+    if (!statement)
+        return false;
+    link_remove(&statement->link);
+    link_prepend(&statements->recent, &statement->link);
+    return true;
+}
+
+uint64_t statements_add(struct server_statements *statements, uint64_t id)
+{
+    ASSERT(id != 0);
+    if (statements_touch(statements, id))
+        return 0;
+    struct statement *statement = mem_zero(1, sizeof(*statement));
+    statement->id = id;
+    link_prepend(&statements->recent, &statement->link);
+    table_put(&statements->by_id, key_of(&id), statement);
+    if (statements->by_id.count <= statements->max)
+        return 0;
+    struct statement *oldest = CONTAINER_OF(statements->recent.prev, struct statement, link);
+    uint64_t evicted = oldest->id;
+    statements_remove(statements, evicted);
+    return evicted;
+}
+
+void statements_remove(struct server_statements *statements, uint64_t id)
+{
+    struct statement *statement = table_remove(&statements->by_id, key_of(&id));
+    if (!statement)
+        return;
+    link_remove(&statement->link);
+    mem_free(statement);
+}
+
+void statements_clear(struct server_statements *statements)
+{
+    struct link *first;
+    while ((first = link_first(&statements->recent)) != NULL) {
+        link_remove(first);
+        mem_free(CONTAINER_OF(first, struct statement, link));
+    }
+    table_fini(&statements->by_id);
+}
+
+unsigned statements_count(const struct server_statements *statements)
+{
+    return (unsigned)statements->by_id.count;
+}
+
+unsigned statement_name(uint64_t id, char out[STATEMENT_NAME_MAX])
+{
+    return (unsigned)snprintf(out, STATEMENT_NAME_MAX, "pgrecall_%llu", (unsigned long long)id);
+}
