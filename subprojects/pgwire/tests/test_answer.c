@@ -154,6 +154,26 @@ static void sees_a_count_that_lies(void **state)
     assert_refused("row", BODY("\xff\xff\xff\xff\xff\xff"));
 }
 
+static void stops_where_a_body_changed_during_a_walk(void **state)
+{
+    uint8_t columns[DESCRIPTION_LEN];
+    uint8_t row[] = {0, 2, 0, 0, 0, 1, '7', 0, 0, 0, 1, '8'};
+    struct pgwire_column column;
+    struct pgwire_slice value;
+    size_t at = 0;
+    (void)state;
+    memcpy(columns, description, sizeof(columns));
+    assert_true(pgwire_row_column(columns, sizeof(columns), &at, &column));
+    memset(columns + at, 'x', sizeof(columns) - at);
+    assert_false(pgwire_row_column(columns, sizeof(columns), &at, &column));
+    assert_int_equal(at, SIZE_MAX);
+    at = 0;
+    assert_true(pgwire_row_value(row, sizeof(row), &at, &value));
+    row[at + 3] = 2;
+    assert_false(pgwire_row_value(row, sizeof(row), &at, &value));
+    assert_int_equal(at, SIZE_MAX);
+}
+
 static void walks_a_row(void **state)
 {
     static const uint8_t body[] = "\0\3\0\0\0\1"
@@ -223,6 +243,7 @@ int main(void)
         cmocka_unit_test(finds_no_field_in_a_malformed_error),
         cmocka_unit_test(walks_a_row_description),
         cmocka_unit_test(sees_a_count_that_lies),
+        cmocka_unit_test(stops_where_a_body_changed_during_a_walk),
         cmocka_unit_test(walks_a_row),
         cmocka_unit_test(reads_the_rarer_answers),
     };

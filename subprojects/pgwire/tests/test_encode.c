@@ -153,6 +153,16 @@ static void refuses_types_that_are_no_whole_oids(void **state)
     assert_int_equal(writer.len, 0);
 }
 
+static void refuses_a_value_longer_than_a_length_can_say(void **state)
+{
+    struct pgwire_slice value = {memory, (size_t)INT32_MAX + 1}; /* nothing of it is read */
+    struct pgwire_writer writer = fresh();
+    (void)state;
+    pgwire_write_row(&writer, &value, 1);
+    assert_true(writer.overflow);
+    assert_int_equal(writer.len, 0);
+}
+
 static void needs_no_more_room_than_the_header_says(void **state)
 {
     enum { COLUMNS = 30, COLUMN_ROOM = 24, VALUE_ROOM = 4, MESSAGE_ROOM = 64 };
@@ -183,6 +193,7 @@ int main(void)
         cmocka_unit_test(cuts_a_text_at_its_first_zero),
         cmocka_unit_test(leaves_nothing_of_a_message_that_does_not_fit),
         cmocka_unit_test(refuses_types_that_are_no_whole_oids),
+        cmocka_unit_test(refuses_a_value_longer_than_a_length_can_say),
         cmocka_unit_test(needs_no_more_room_than_the_header_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
