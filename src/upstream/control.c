@@ -117,19 +117,26 @@ static char *one_line(const char *message)
     return text;
 }
 
+/* Takes `text`; returns what was there before, to be freed. */
+static char *set_error(struct control *control, char *text)
+{
+    pthread_mutex_lock(&control->mutex);
+    char *before = control->error;
+    control->error = text;
+    pthread_mutex_unlock(&control->mutex);
+    return before;
+}
+
+/* One line in the log for every change, not for every try. */
 static void note_failure(struct control *control, const char *message)
 {
     char *text = one_line(message);
-    pthread_mutex_lock(&control->mutex);
-    bool news = !control->failing || !control->error || strcmp(control->error, text) != 0;
-    mem_free(control->error);
-    control->error = mem_text(text);
-    pthread_mutex_unlock(&control->mutex);
-    if (news)
+    char *before = set_error(control, text);
+    if (!control->failing || !before || strcmp(before, text) != 0)
         log_warn("control connection failed", "database", control->database->name, "state",
                  control_state_text(control_state(control)), "error", text, NULL);
     control->failing = true;
-    mem_free(text);
+    mem_free(before);
 }
 
 /* Lets go of everything that belongs to the connection. */
@@ -207,10 +214,7 @@ void control_dialled(struct control *control, const char *const *keywords,
 /* The configuration has no such database any more, or names no role: waits for control_want. */
 static void rest(struct control *control, const char *why)
 {
-    pthread_mutex_lock(&control->mutex);
-    mem_free(control->error);
-    control->error = mem_text(why);
-    pthread_mutex_unlock(&control->mutex);
+    mem_free(set_error(control, mem_text(why)));
     hang_up(control);
     atomic_store(&control->settled, false);
     move(control, CONTROL_IDLE);
@@ -257,14 +261,10 @@ void control_loaded(struct control *control)
 {
     control->loaded = true;
     control->failures = 0;
-    if (!control->failing)
-        return;
+    mem_free(set_error(control, NULL));
+    if (control->failing)
+        log_info("control connection works again", "database", control->database->name, NULL);
     control->failing = false;
-    pthread_mutex_lock(&control->mutex);
-    mem_free(control->error);
-    control->error = NULL;
-    pthread_mutex_unlock(&control->mutex);
-    log_info("control connection works again", "database", control->database->name, NULL);
 }
 
 void control_next(struct control *control)

@@ -302,6 +302,7 @@ static void without_a_role_it_stays_idle(void **state)
     FIXTURE_WAIT(error_text()[0]);
     assert_int_equal(control_state(fixture.control), CONTROL_IDLE);
     fixture_connect();
+    assert_string_equal(error_text(), "");
 }
 
 static void a_later_client_may_know_better(void **state)
@@ -367,6 +368,7 @@ static void follows_a_new_configuration(void **state)
     fixture_configure("127.0.0.1", 0, "control_user", "plain");
     FIXTURE_WAIT(events->catalog == 2);
     assert_int_equal(events->lost, 1);
+    assert_string_equal(error_text(), "");
     atomic_store(&fixture.database.conf, NULL); /* the line is gone */
     struct conf *conf;
     assert_int_equal(conf_set(conf_current(), "catalog_refresh", "2s", &conf), ERR_OK);
