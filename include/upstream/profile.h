@@ -46,7 +46,7 @@ struct profile {
     /* name\0value\0 pairs for the StartupMessage, user and database left out. */
     struct slice params;
     struct hash128 params_hash;
-    /* NULL until the first login, and again after profile_outdate; read by profile_facts_ref. */
+    /* NULL until the first login, and never again; read by profile_facts_ref. */
     _Atomic(struct profile_facts *) facts;
     /* Of the pool, under database->mutex. */
     struct login_failure failure; /* one that concerns this profile alone */
@@ -71,8 +71,8 @@ static inline bool profile_facts_current(struct profile *profile, const struct p
 }
 
 /* A backend of this profile reported that a setting moved although no session set it (the server's
- * configuration was reloaded): its facts go, its idle backends are closed and the others when they
- * are given back. The next login learns anew. */
+ * configuration was reloaded): its idle backends are closed, the others when they are given back,
+ * and until the next login learns anew its facts say bypass. */
 void profile_outdate(struct profile *profile);
 
 /* The value of a ParameterStatus in facts->welcome; false if it is not there. */

@@ -108,6 +108,24 @@ static bool same_facts(const struct profile_facts *facts, struct hash128 signatu
            slice_equal(facts->welcome, slice_of(buf_head(welcome), buf_len(welcome)));
 }
 
+/* With one reference: the profile's. */
+static struct profile_facts *create_facts(const uint8_t *welcome, size_t welcome_len)
+{
+    struct profile_facts *facts = mem_zero(1, sizeof(*facts));
+    facts->refs = 1;
+    facts->welcome = slice_of(mem_copy(welcome, welcome_len), welcome_len);
+    facts->learned_at_ms = clock_wall_ms();
+    return facts;
+}
+
+static void replace_facts(struct profile *profile, struct profile_facts *facts)
+{
+    struct profile_facts *old = atomic_load_explicit(&profile->facts, memory_order_relaxed);
+    atomic_store_explicit(&profile->facts, facts, memory_order_release);
+    profile_facts_unref(old);
+    recycle_others(profile, facts);
+}
+
 struct profile_facts *profile_learn(struct profile *profile, struct hash128 signature,
                                     const char *bypass, bool lexing_unsafe, struct buf *welcome)
 {
@@ -117,27 +135,28 @@ struct profile_facts *profile_learn(struct profile *profile, struct hash128 sign
         atomic_fetch_add_explicit(&old->refs, 1, memory_order_relaxed);
         return old;
     }
-    struct profile_facts *facts = mem_zero(1, sizeof(*facts));
-    facts->refs = 2; /* the profile's and the caller's */
+    struct profile_facts *facts = create_facts(buf_head(welcome), buf_len(welcome));
     facts->signature = signature;
     facts->bypass = bypass;
     facts->lexing_unsafe = lexing_unsafe;
-    facts->welcome = slice_of(mem_copy(buf_head(welcome), buf_len(welcome)), buf_len(welcome));
-    facts->learned_at_ms = clock_wall_ms();
     buf_fini(welcome);
-    atomic_store_explicit(&profile->facts, facts, memory_order_release);
-    profile_facts_unref(old);
-    recycle_others(profile, facts);
+    atomic_fetch_add_explicit(&facts->refs, 1, memory_order_relaxed);
+    replace_facts(profile, facts);
     return facts;
 }
 
+/* Facts never go back to NULL: whoever had some can count on some. */
 void profile_outdate(struct profile *profile)
 {
     pool_lock(profile->pool);
     struct profile_facts *old = atomic_load_explicit(&profile->facts, memory_order_relaxed);
-    atomic_store_explicit(&profile->facts, NULL, memory_order_release);
-    profile_facts_unref(old);
-    recycle_others(profile, NULL);
+    if (old) {
+        struct profile_facts *facts = create_facts(old->welcome.data, old->welcome.len);
+        clock_random(&facts->signature, sizeof(facts->signature));
+        facts->bypass = "the server's settings have changed and are not known yet";
+        facts->lexing_unsafe = true;
+        replace_facts(profile, facts);
+    }
     pool_unlock(profile->pool);
 }
 

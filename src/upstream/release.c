@@ -30,7 +30,7 @@ void server_discard(struct server *server)
 
 void server_release(struct server *server, bool reset)
 {
-    ASSERT(server->state == SERVER_ACTIVE && server->user);
+    ASSERT(server->state == SERVER_ACTIVE && !server->releasing && !server->waiter);
     server->user = NULL;
     server->user_context = NULL;
     server->release_reset = reset;

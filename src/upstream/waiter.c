@@ -120,14 +120,14 @@ static void queue_by_ticket(struct pool *pool, struct pool_waiter *waiter)
     link_insert_before(before, &waiter->link);
 }
 
-/* On the server's loop. If that is the waiter's too, the post may be under way: it finds WAITING, or
- * is a later grant's. */
+/* On the server's loop, or while the server is MOVING. Only a grant on the waiter's own loop has
+ * posted the waiter. */
 void waiter_revoke(struct server *server)
 {
     struct pool_waiter *waiter = server->waiter;
     if (!waiter)
         return;
-    if (loop_current() == waiter->loop)
+    if (server->loop == waiter->loop)
         loop_recall(waiter->loop, &waiter->post);
     server->waiter = NULL;
     waiter->granted = NULL;
