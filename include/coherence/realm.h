@@ -87,6 +87,9 @@ static inline bool closing_is_on(const struct closing *closing)
 void realm_close(struct realm *realm, const struct write_set *set, uint64_t catalog_version,
                  struct closing *closing);
 
+/* Closes what `more` names as well. */
+void realm_extend(struct closing *closing, const struct write_set *more, uint64_t catalog_version);
+
 /* Ends a closing: bumps and opens in one step per word, or (a proven rollback) only opens. */
 void realm_finish(struct closing *closing, bool bump);
 

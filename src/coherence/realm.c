@@ -125,6 +125,18 @@ void realm_close(struct realm *realm, const struct write_set *set, uint64_t cata
     pthread_mutex_unlock(&mutex);
 }
 
+void realm_extend(struct closing *closing, const struct write_set *more, uint64_t catalog_version)
+{
+    struct closing wider = {0};
+    struct write_set set = closing->set;
+    write_set_add(&set, more);
+    if (closing->catalog_version != catalog_version)
+        catalog_version = 0;
+    realm_close(closing->realm, &set, catalog_version, &wider);
+    realm_finish(closing, false);
+    closing_move(&wider, closing);
+}
+
 /* A DDL has committed: writes in flight that were proven on an older snapshot now hold the whole
  * database closed until they end. Called before the DDL's own closing opens it. */
 static void widen_older(const struct closing *ddl)

@@ -1,0 +1,337 @@
+/* Who is it? The client proves itself by the method of auth_type against auth_file; then it is
+ * greeted with what Postgres said at the last login of its profile, learned now if need be.
+ *
+ * A role that auth_file does not know is asked for a proof like any other and refused with the same
+ * words, so that nobody learns which roles exist.
+ *
+ * Source  PostgreSQL manual, "Start-up", "SASL Authentication".
+ */
+#include <openssl/crypto.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "session/session.h"
+#include "upstream/control.h"
+
+enum { AUTH_OUT_MAX = 2048, AUTH_SALT_LEN = 16 };
+
+static bool is_scram(const char *secret)
+{
+    return secret && strncmp(secret, "SCRAM-SHA-256$", 14) == 0;
+}
+
+static bool is_md5(const char *secret)
+{
+    return secret && strncmp(secret, "md5", 3) == 0 && strlen(secret) == PGWIRE_MD5_LEN;
+}
+
+static const char *secret_of(struct session *session)
+{
+    const struct conf_user *user = conf_user_find(conf_current(), slice_of_text(session->user));
+    return user ? user->secret : NULL;
+}
+
+static void refuse(struct session *session)
+{
+    char text[192];
+    snprintf(text, sizeof(text), "password authentication failed for user \"%.100s\"",
+             session->user);
+    session_fail(session, "28P01", text, NULL);
+}
+
+static void ask(struct session *session, uint32_t code, const void *data, size_t len)
+{
+    uint8_t space[AUTH_OUT_MAX];
+    struct pgwire_writer writer = pgwire_writer_of(space, sizeof(space));
+    pgwire_write_auth(&writer, code, (struct pgwire_slice){.data = data, .len = len});
+    stream_queue(&session->stream, space, writer.len);
+    stream_flush(&session->stream);
+}
+
+/* What the client's proof is compared with. An unknown role gets a secret nobody has. */
+static void prepare_scram(struct session *session, const char *secret)
+{
+    struct login *login = session->login;
+    if (is_scram(secret) && pgwire_scram_read_secret(secret, &login->secret) == PGWIRE_OK)
+        return;
+    uint8_t salt[AUTH_SALT_LEN];
+    clock_random(salt, sizeof(salt));
+    login->mock = login->mock || !secret || is_md5(secret);
+    pgwire_scram_make_secret(login->mock ? "" : secret, salt, sizeof(salt),
+                             PGWIRE_SCRAM_ITERATIONS_DEFAULT, &login->secret);
+}
+
+void auth_begin(struct session *session)
+{
+    struct login *login = session->login;
+    const char *secret = secret_of(session);
+    login->method = conf_current()->options.auth_type;
+    login->mock = !secret;
+    if (login->method == AUTH_TYPE_TRUST) {
+        auth_passed(session);
+        return;
+    }
+    session_move(session, SESSION_AUTH);
+    if (login->method == AUTH_TYPE_MD5 && is_scram(secret))
+        login->method = AUTH_TYPE_SCRAM;
+    switch ((enum auth_type)login->method) {
+    case AUTH_TYPE_TRUST:
+        break;
+    case AUTH_TYPE_PLAIN:
+        ask(session, PGWIRE_AUTH_CLEARTEXT, NULL, 0);
+        break;
+    case AUTH_TYPE_MD5:
+        clock_random(login->salt, sizeof(login->salt));
+        ask(session, PGWIRE_AUTH_MD5, login->salt, sizeof(login->salt));
+        break;
+    case AUTH_TYPE_SCRAM:
+        prepare_scram(session, secret);
+        ask(session, PGWIRE_AUTH_SASL, "SCRAM-SHA-256\0", 15);
+        break;
+    }
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    size_t len = strlen(a);
+    return len == strlen(b) && CRYPTO_memcmp(a, b, len) == 0;
+}
+
+static bool check_plain(const struct session *session, const char *secret, const char *given)
+{
+    if (is_md5(secret)) {
+        char made[PGWIRE_MD5_LEN + 1];
+        pgwire_md5_secret(given, session->user, made);
+        return same_text(made, secret);
+    }
+    if (is_scram(secret)) {
+        struct pgwire_scram_secret known, made;
+        if (pgwire_scram_read_secret(secret, &known) != PGWIRE_OK)
+            return false;
+        pgwire_scram_make_secret(given, known.salt, known.salt_len, known.iterations, &made);
+        return CRYPTO_memcmp(made.stored_key, known.stored_key, sizeof(made.stored_key)) == 0;
+    }
+    return same_text(secret, given);
+}
+
+static bool check_md5(const struct session *session, const char *secret, const char *given)
+{
+    char stored[PGWIRE_MD5_LEN + 1], expected[PGWIRE_MD5_LEN + 1];
+    if (is_md5(secret))
+        snprintf(stored, sizeof(stored), "%s", secret);
+    else
+        pgwire_md5_secret(secret, session->user, stored);
+    pgwire_md5_answer(stored, session->login->salt, expected);
+    return same_text(expected, given);
+}
+
+static void take_password(struct session *session, const struct pgwire_frame *frame)
+{
+    struct pgwire_slice text;
+    const char *secret = secret_of(session);
+    if (pgwire_read_text(frame->body, frame->body_len, &text) != PGWIRE_OK) {
+        session_fail(session, "08P01", "invalid password packet", NULL);
+        return;
+    }
+    char *given = mem_text_n(text.data, text.len);
+    bool proven = false;
+    if (!session->login->mock && secret && given[0])
+        proven = (session->login->method == AUTH_TYPE_MD5 ? check_md5 : check_plain)(session,
+                                                                                     secret, given);
+    OPENSSL_cleanse(given, text.len);
+    mem_free(given);
+    if (proven)
+        auth_passed(session);
+    else
+        refuse(session);
+}
+
+static void take_scram_first(struct session *session, const struct pgwire_frame *frame)
+{
+    struct login *login = session->login;
+    struct pgwire_sasl_initial initial;
+    uint8_t random[18];
+    clock_random(random, sizeof(random));
+    if (pgwire_read_sasl_initial(frame->body, frame->body_len, &initial) != PGWIRE_OK ||
+        !pgwire_slice_is(initial.mechanism, "SCRAM-SHA-256") || !initial.response.data ||
+        pgwire_scram_server_first(&login->scram, &login->secret, initial.response, random) !=
+            PGWIRE_OK) {
+        session_fail(session, "08P01", "malformed SCRAM message", NULL);
+        return;
+    }
+    login->scram_started = true;
+    ask(session, PGWIRE_AUTH_SASL_CONTINUE, login->scram.server_first,
+        strlen(login->scram.server_first));
+}
+
+static void take_scram_final(struct session *session, const struct pgwire_frame *frame)
+{
+    struct login *login = session->login;
+    bool proven = false;
+    char final[64];
+    struct pgwire_slice text = {.data = frame->body, .len = frame->body_len};
+    if (pgwire_scram_server_final(&login->scram, text, &proven, final) != PGWIRE_OK) {
+        session_fail(session, "08P01", "malformed SCRAM message", NULL);
+        return;
+    }
+    if (!proven || login->mock) {
+        refuse(session);
+        return;
+    }
+    ask(session, PGWIRE_AUTH_SASL_FINAL, final, strlen(final));
+    login->scram_proven = true;
+    auth_passed(session);
+}
+
+size_t auth_on_input(struct session *session, const uint8_t *data, size_t len)
+{
+    struct pgwire_frame frame;
+    enum pgwire_status status = pgwire_frame_request(data, len, &frame);
+    if (status == PGWIRE_MORE)
+        return 0;
+    if (status != PGWIRE_OK || frame.type != 'p') {
+        if (status != PGWIRE_OK || frame.type != 'X')
+            session_fail(session, "08P01", "expected password response", NULL);
+        else
+            session_end(session);
+        return len;
+    }
+    if (len < frame.len)
+        return 0;
+    if (session->login->method != AUTH_TYPE_SCRAM)
+        take_password(session, &frame);
+    else if (!session->login->scram_started)
+        take_scram_first(session, &frame);
+    else
+        take_scram_final(session, &frame);
+    return session->end_after_flush ? len : frame.len;
+}
+
+/* ---- after the proof ---- */
+
+static void greet(struct session *session, struct slice welcome)
+{
+    cancel_keys_add(session);
+    uint8_t space[128];
+    struct pgwire_writer writer = pgwire_writer_of(space, sizeof(space));
+    pgwire_write_auth(&writer, PGWIRE_AUTH_OK, (struct pgwire_slice){0});
+    stream_queue(&session->stream, space, writer.len);
+    stream_queue(&session->stream, welcome.data, welcome.len);
+    writer.len = 0;
+    pgwire_write_key_data(
+        &writer, session->cancel_pid,
+        (struct pgwire_slice){.data = session->cancel_secret, .len = session->cancel_secret_len});
+    pgwire_write_ready(&writer, 'I');
+    stream_queue(&session->stream, space, writer.len);
+    stream_flush(&session->stream);
+    login_destroy(session->login);
+    session->login = NULL;
+    session->idle_since_ms = loop_now_ms(session->host->loop);
+    if (conf_current()->options.log_connections)
+        log_debug("client connected", "session", log_num((int64_t)session->id), "user",
+                  session->user, NULL);
+}
+
+static void enter(struct session *session)
+{
+    session_move(session, SESSION_READY);
+    counter_add(&session->stats->client_login_count, 1);
+    greet(session, session->facts->welcome);
+    stream_resume(&session->stream);
+}
+
+static void on_ready(struct pool_waiter *waiter, struct server *server)
+{
+    struct session *session = CONTAINER_OF(waiter, struct session, waiter);
+    server_release(server, false);
+    session->facts = profile_facts_ref(session->profile);
+    ASSERT(session->facts != NULL);
+    enter(session);
+}
+
+static void on_failed(struct pool_waiter *waiter, const struct pool_failure *failure)
+{
+    struct session *session = CONTAINER_OF(waiter, struct session, waiter);
+    session_fail(session, failure->sqlstate, failure->message, failure->detail);
+}
+
+static void learn_facts(struct session *session)
+{
+    session_move(session, SESSION_WELCOME);
+    session->facts = profile_facts_ref(session->profile);
+    if (session->facts) {
+        enter(session);
+        return;
+    }
+    session->waiter.loop = session->host->loop;
+    session->waiter.profile = session->profile;
+    session->waiter.on_ready = on_ready;
+    session->waiter.on_failed = on_failed;
+    pool_wait(&session->waiter);
+}
+
+static bool is_console_name(const char *name)
+{
+    return strcmp(name, "pgrecall") == 0 || strcmp(name, "pgbouncer") == 0;
+}
+
+static void enter_console(struct session *session)
+{
+    static const char *const params[][2] = {
+        {"server_version", "15.0 (pgrecall)"},
+        {"server_encoding", "UTF8"},
+        {"client_encoding", "UTF8"},
+        {"DateStyle", "ISO, MDY"},
+        {"TimeZone", "GMT"},
+        {"integer_datetimes", "on"},
+        {"standard_conforming_strings", "on"},
+        {"is_superuser", "off"},
+    };
+    if (!session_console.may_enter ||
+        !session_console.may_enter(slice_of_text(session->user), &session->console_admin)) {
+        session_fail(session, "28000", "this user may not use the console", NULL);
+        return;
+    }
+    uint8_t space[AUTH_OUT_MAX];
+    struct pgwire_writer writer = pgwire_writer_of(space, sizeof(space));
+    for (unsigned i = 0; i < ARRAY_COUNT(params); i++) {
+        struct pgwire_slice name = {.data = (const uint8_t *)params[i][0],
+                                    .len = strlen(params[i][0])};
+        struct pgwire_slice value = {.data = (const uint8_t *)params[i][1],
+                                     .len = strlen(params[i][1])};
+        pgwire_write_param_status(&writer, name, value);
+    }
+    session_move(session, SESSION_CONSOLE);
+    greet(session, slice_of(space, writer.len));
+    stream_resume(&session->stream);
+}
+
+void auth_passed(struct session *session)
+{
+    struct login *login = session->login;
+    if (session->console_port || is_console_name(login->database)) {
+        enter_console(session);
+        return;
+    }
+    struct database *database = database_get(slice_of_text(login->database));
+    if (!database) {
+        char text[192];
+        snprintf(text, sizeof(text), "database \"%.100s\" does not exist", login->database);
+        session_fail(session, "3D000", text, NULL);
+        return;
+    }
+    session->database = database;
+    atomic_fetch_add(&database->client_count, 1);
+    session->stats = host_stats(session->host, database);
+    session->pool = pool_get(database, slice_of_text(session->user));
+    const char *secret = secret_of(session);
+    if (login->scram_proven && is_scram(secret))
+        pool_learn_scram(session->pool, login->scram.client_key, secret);
+    if (session->host->cache)
+        control_want(database->control, session->user,
+                     secret && !is_scram(secret) && !is_md5(secret) ? secret : NULL);
+    session->profile =
+        profile_get(session->pool, slice_of(buf_head(&login->params), buf_len(&login->params)));
+    learn_facts(session);
+}

@@ -1,0 +1,168 @@
+/* What the sessions of one worker share. */
+#include "session/host.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "session/place.h"
+#include "upstream/control.h"
+
+enum { HOST_TICKS = 10, HOST_KEY_FIRST = 4096 };
+
+static void on_tick(struct loop_ticker *ticker, uint64_t now_ms)
+{
+    struct host *host = CONTAINER_OF(ticker, struct host, ticker);
+    if (now_ms / LOOP_TICK_MS % HOST_TICKS)
+        return;
+    LINK_EACH_SAFE (&host->sessions, at)
+        session_tick(CONTAINER_OF(at, struct session, link), now_ms);
+}
+
+void host_init(struct host *host, struct loop *loop)
+{
+    *host = (struct host){.loop = loop};
+    host->memo = verdict_memo_create((unsigned)conf_current()->options.verdict_memo_size);
+    host->scratch = mem_alloc(SCAN_TEXT_MAX + 16);
+    buf_reserve(&host->key, HOST_KEY_FIRST);
+    link_init(&host->sessions);
+    ASSERT(pthread_mutex_init(&host->stats_mutex, NULL) == 0);
+    host->ticker.tick = on_tick;
+    loop_add_ticker(loop, &host->ticker);
+    loop->owner = host;
+}
+
+void host_fini(struct host *host)
+{
+    ASSERT(!host->session_count);
+    loop_remove_ticker(&host->ticker);
+    verdict_memo_destroy(host->memo);
+    mem_free(host->scratch);
+    buf_fini(&host->key);
+    buf_fini(&host->compose);
+    size_t at = 0;
+    struct database_stats *stats;
+    while ((stats = table_next(&host->stats, &at)) != NULL)
+        mem_free(stats);
+    table_fini(&host->stats);
+    pthread_mutex_destroy(&host->stats_mutex);
+}
+
+void host_accept(struct host *host, int fd, bool console, bool unix_socket)
+{
+    const struct options *options = &conf_current()->options;
+    if (!unix_socket) {
+        struct stream_keepalive keepalive = {.on = options->tcp_keepalive,
+                                             .idle_s = (int)options->tcp_keepidle,
+                                             .interval_s = (int)options->tcp_keepintvl,
+                                             .count = (int)options->tcp_keepcnt};
+        stream_set_tcp_options(fd, &keepalive);
+    }
+    if (!session_create(host, fd, console, unix_socket))
+        atomic_fetch_sub(&host->placed, 1);
+}
+
+void host_stop(struct host *host, bool drain)
+{
+    host->draining = true;
+    LINK_EACH_SAFE (&host->sessions, at) {
+        struct session *session = CONTAINER_OF(at, struct session, link);
+        bool idle =
+            session->state == SESSION_READY && session->status == 'I' && !session->unit.begun;
+        if (!drain || idle || session->state == SESSION_STARTUP ||
+            session->state == SESSION_CONSOLE)
+            session_fail(session, "57P01", "pgrecall is shutting down", NULL);
+    }
+    if (!host->session_count && host->on_empty)
+        host->on_empty(host);
+}
+
+struct database_stats *host_stats(struct host *host, struct database *database)
+{
+    struct slice key = slice_of(&database, sizeof(struct database *));
+    pthread_mutex_lock(&host->stats_mutex);
+    struct database_stats *stats = table_get(&host->stats, key);
+    if (!stats) {
+        stats = mem_zero(1, sizeof(*stats));
+        stats->database = database;
+        table_put(&host->stats, key, stats);
+    }
+    pthread_mutex_unlock(&host->stats_mutex);
+    return stats;
+}
+
+void session_name_peer(struct session *session, int fd)
+{
+    struct sockaddr_storage address;
+    socklen_t len = sizeof(address);
+    snprintf(session->peer, sizeof(session->peer), "unix");
+    if (session->unix_socket || getpeername(fd, (struct sockaddr *)&address, &len) != 0)
+        return;
+    if (address.ss_family == AF_INET) {
+        struct sockaddr_in in;
+        memcpy(&in, &address, sizeof(in));
+        inet_ntop(AF_INET, &in.sin_addr, session->peer, sizeof(session->peer));
+        session->peer_port = ntohs(in.sin_port);
+    } else if (address.ss_family == AF_INET6) {
+        struct sockaddr_in6 in6;
+        memcpy(&in6, &address, sizeof(in6));
+        inet_ntop(AF_INET6, &in6.sin6_addr, session->peer, sizeof(session->peer));
+        session->peer_port = ntohs(in6.sin6_port);
+    }
+}
+
+void session_statements_fini(struct session *session)
+{
+    size_t at = 0;
+    struct client_statement *known;
+    while ((known = table_next(&session->statements, &at)) != NULL) {
+        statement_unref(known->statement);
+        mem_free(known);
+    }
+    table_fini(&session->statements);
+}
+
+void session_names_fini(struct session *session)
+{
+    session_statements_fini(session);
+    table_fini(&session->portals);
+    buf_fini(&session->unnamed_query);
+    buf_fini(&session->unnamed_types);
+    buf_fini(&session->unnamed_canonical);
+}
+
+void host_each_session(struct host *host,
+                       void (*visit)(void *context, const struct session_view *view), void *context)
+{
+    LINK_EACH (&host->sessions, at) {
+        struct session *session = CONTAINER_OF(at, struct session, link);
+        struct session_view view = {
+            .id = session->id,
+            .user = session->user ? session->user : "",
+            .database = session->database ? session->database->name
+                                          : (session->state == SESSION_CONSOLE ? "pgrecall" : ""),
+            .state = session_state_text(session),
+            .address = session->peer,
+            .port = session->peer_port,
+            .connected_wall_ms = session->connected_wall_ms,
+            .request_wall_ms = session->request_wall_ms,
+            .pin = pin_text(session->pin),
+            .application_name = session->application_name ? session->application_name : "",
+            .server_id = session->server ? session->server->id : 0,
+            .prepared_statements = (unsigned)session->statements.count,
+            .waiting = session->state == SESSION_WAITING,
+            .active = session->state == SESSION_ACTIVE || session->state == SESSION_LOOKUP ||
+                      session->server != NULL,
+            .console = session->state == SESSION_CONSOLE,
+        };
+        visit(context, &view);
+    }
+}
+
+void session_server_lost(struct database *database)
+{
+    realm_shut(database->realm);
+    control_verify(database->control);
+}

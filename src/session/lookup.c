@@ -1,0 +1,370 @@
+/* Keys, hits and fills: may this statement be answered from the cache, and may its answer be kept?
+ *
+ * A hit, in order: the session has no state that the key does not hold (status I, not pinned, a
+ * profile that may be cached), the text was cut with certainty, the key is built in the host's
+ * buffer, the memory tier has a valid entry, its bytes go to the client. No allocation, no lock, no
+ * system call but the write. The verdict is not asked: only what was proven cacheable is stored,
+ * and what the proof stood on is behind the entry's stamps.
+ *
+ * A miss: note the stamps of everything and of the database, prove (memo or parser), note the
+ * tables' stamps, ask Redis, else Postgres; store at ReadyForQuery if every stamp still holds.
+ * The database's stamp is noted before the catalog is read: DDL between the two moves it.
+ */
+#include "session/session.h"
+
+#include "base/mem.h"
+#include "conf/conf.h"
+
+enum { KEY_FORMAT = 1, PREFIX_COMPLETE_LEN = 10, PARSE_COMPLETE_LEN = 5, READY_LEN = 6 };
+
+struct key_head {
+    uint32_t format;
+    uint32_t shape; /* 0 simple, 1 extended without Describe, 3 with */
+    uint64_t identity;
+    struct hash128 signature;
+    uint32_t canonical_len;
+    uint32_t types_len;
+};
+
+static const uint8_t complete_prefix[PREFIX_COMPLETE_LEN] = {'1', 0, 0, 0, 4, '2', 0, 0, 0, 4};
+static const uint8_t ready_idle[READY_LEN] = {'Z', 0, 0, 0, 5, 'I'};
+
+static void bypass(struct session *session, enum reason reason)
+{
+    counter_add(&session->host->bypass[reason], 1);
+    counter_add(&session->stats->bypasses, 1);
+    session->fill.on = false;
+    session->fill.reason = reason;
+}
+
+/* Why this session cannot use the cache now, whatever it asks. */
+static enum reason session_reason(struct session *session)
+{
+    if (UNLIKELY(!session->host->cache))
+        return REASON_CACHE_OFF;
+    if (session->status != 'I')
+        return REASON_IN_TRANSACTION;
+    if (session->pin != PIN_NONE)
+        return REASON_SESSION_STATE;
+    if (UNLIKELY(!profile_facts_current(session->profile, session->facts))) {
+        /* Outdated and not learned again yet: nobody knows what the settings are. */
+        struct profile_facts *newest = profile_facts_ref(session->profile);
+        if (!newest)
+            return REASON_SESSION_SETTINGS;
+        profile_facts_unref(session->facts);
+        session->facts = newest;
+    }
+    if (session->facts->bypass)
+        return REASON_SESSION_SETTINGS;
+    const struct conf_database *line =
+        atomic_load_explicit(&session->database->conf, memory_order_acquire);
+    if (UNLIKELY(!line || line->cache == 0))
+        return REASON_CACHE_OFF;
+    return REASON_NONE;
+}
+
+static enum reason text_reason(const struct query *query)
+{
+    if (UNLIKELY(!query->scanned))
+        return REASON_TOO_LONG;
+    if (LIKELY(!(query->scan_flags & (SCAN_DOUBT | SCAN_SEVERAL | SCAN_EMPTY))))
+        return REASON_NONE;
+    if (query->scan_flags & SCAN_DOUBT)
+        return REASON_DOUBTFUL_TEXT;
+    return query->scan_flags & SCAN_EMPTY ? REASON_EMPTY : REASON_SEVERAL_STATEMENTS;
+}
+
+static void build_key(struct session *session, const struct query *query, struct entry_key *out)
+{
+    struct key_head head = {
+        .format = KEY_FORMAT,
+        .shape = query->extended ? (query->with_describe ? 3 : 1) : 0,
+        .identity = atomic_load_explicit(&session->database->realm->identity, memory_order_acquire),
+        .signature = session->facts->signature,
+        .canonical_len = (uint32_t)query->canonical.len,
+        .types_len = (uint32_t)query->types.len,
+    };
+    size_t len = sizeof(head) + query->canonical.len + query->types.len + query->arguments.len;
+    struct buf *key = &session->host->key;
+    buf_clear(key);
+    uint8_t *at = buf_reserve(key, len);
+    memcpy(at, &head, sizeof(head));
+    at += sizeof(head);
+    memcpy(at, query->canonical.data, query->canonical.len);
+    at += query->canonical.len;
+    if (query->types.len)
+        memcpy(at, query->types.data, query->types.len);
+    at += query->types.len;
+    if (query->arguments.len)
+        memcpy(at, query->arguments.data, query->arguments.len);
+    buf_added(key, len);
+    out->bytes = slice_of(buf_head(key), len);
+    out->hash = hash128_of(out->bytes.data, out->bytes.len);
+}
+
+static void send_answer(struct session *session, struct slice answer, bool extended,
+                        bool with_parse, bool more)
+{
+    if (extended && !with_parse)
+        answer = slice_of(answer.data + PARSE_COMPLETE_LEN, answer.len - PARSE_COMPLETE_LEN);
+    if (more || stream_pending(&session->stream))
+        stream_queue(&session->stream, answer.data, answer.len);
+    else
+        stream_write(&session->stream, answer.data, answer.len);
+    counter_add(&session->stats->query_count, 1);
+    counter_add(&session->stats->xact_count, 1);
+    counter_add(&session->stats->sent, answer.len);
+}
+
+/* The statements in which a constant cannot change the verdict: their memo goes by shape. */
+static bool judged_by_shape(struct slice canonical)
+{
+    static const char *const verbs[] = {"select", "insert", "update", "delete",
+                                        "with",   "values", "table",  "merge"};
+    for (unsigned i = 0; i < ARRAY_COUNT(verbs); i++) {
+        size_t len = strlen(verbs[i]);
+        if (canonical.len <= len)
+            continue;
+        size_t at = 0;
+        while (at < len && (canonical.data[at] | 0x20) == verbs[i][at])
+            at++;
+        if (at == len)
+            return true;
+    }
+    return false;
+}
+
+const struct verdict *lookup_verdict(struct session *session, const struct query *query)
+{
+    static _Thread_local struct verdict scratch;
+    struct realm *realm = session->database->realm;
+    if (session->facts->lexing_unsafe || !query->scanned) {
+        verdict_prove(slice_of("", 0), SCAN_DOUBT, NULL, &scratch);
+        return &scratch;
+    }
+    bool by_shape = !(query->scan_flags & (SCAN_MAGIC_DATE | SCAN_DOUBT | SCAN_SEVERAL)) &&
+                    judged_by_shape(query->canonical);
+    struct hash128 key =
+        by_shape ? query->shape : hash128_of(query->canonical.data, query->canonical.len);
+    if (by_shape && !key.low && !key.high)
+        key = scan_shape(query->canonical);
+    key.low ^= atomic_load(&realm->identity) * UINT64_C(0x9E3779B97F4A7C15);
+    key.high += query->scan_flags;
+    uint64_t wanted = realm_wanted(realm);
+    const struct verdict *known = verdict_memo_get(session->host->memo, key, wanted);
+    if (known)
+        return known;
+    bool stale = false;
+    struct catalog *catalog = realm_catalog(realm, &stale);
+    verdict_prove(query->text, query->scan_flags, catalog, &scratch);
+    if (!catalog) {
+        scratch.catalog_version = 0;
+        if (scratch.reason == REASON_NO_CATALOG && stale)
+            scratch.reason = REASON_CATALOG_STALE;
+        return &scratch;
+    }
+    catalog_unref(catalog);
+    return verdict_memo_put(session->host->memo, key, &scratch);
+}
+
+/* A parameter that an input function would replace by the current time. Any format, any type: a
+ * false alarm costs one trip. */
+static bool has_magic_date(struct slice arguments)
+{
+    return arguments.len && scan_is_magic_date(arguments);
+}
+
+/* Notes everything that must not have moved when the answer is stored. */
+static bool prepare_fill(struct session *session, const struct query *query,
+                         const struct entry_key *key)
+{
+    struct fill *fill = &session->fill;
+    struct realm *realm = session->database->realm;
+    if (realm_stamp(realm, fill->stamps) != ERR_OK) {
+        bypass(session, atomic_load(&realm->identity) ? REASON_CLOSED : REASON_NO_CATALOG);
+        return false;
+    }
+    const struct verdict *verdict = lookup_verdict(session, query);
+    if (verdict->reason != REASON_NONE) {
+        bypass(session, verdict->reason);
+        return false;
+    }
+    if (query->extended && has_magic_date(query->arguments)) {
+        bypass(session, REASON_MAGIC_DATE);
+        return false;
+    }
+    if (realm_stamp_tables(realm, verdict->reads, verdict->read_count, fill->stamps + 2,
+                           ENTRY_STAMPS_MAX - 2) != ERR_OK) {
+        bypass(session, REASON_CLOSED);
+        return false;
+    }
+    fill->stamp_count = 2u + verdict->read_count;
+    fill->on = true;
+    fill->spoiled = fill->complete = fill->bound = false;
+    fill->extended = query->extended;
+    fill->parsed = query->with_parse;
+    fill->hash = key->hash;
+    fill->start = SIZE_MAX;
+    buf_clear(&fill->key);
+    buf_append(&fill->key, key->bytes.data, key->bytes.len);
+    buf_clear(&fill->answer);
+    fill->begun_wall_ms = loop_wall_ms(session->host->loop);
+    return true;
+}
+
+static struct entry_key fill_key(const struct fill *fill)
+{
+    return (struct entry_key){.hash = fill->hash,
+                              .bytes = slice_of(buf_head(&fill->key), buf_len(&fill->key))};
+}
+
+/* Keeps an answer in memory until the end of the window in which its statement was sent. */
+static void keep(struct session *session, struct slice answer)
+{
+    struct fill *fill = &session->fill;
+    struct entry_key key = fill_key(fill);
+    uint64_t number;
+    uint64_t end_ms = window_end_ms(fill->hash, fill->begun_wall_ms,
+                                    conf_current()->options.cache_window_ms, &number);
+    enum err err = cache_store(session->host->cache, &key, answer, fill->stamps, fill->stamp_count,
+                               loop_wall_ms(session->host->loop), end_ms);
+    if (err == ERR_OK)
+        counter_add(&session->host->stores, 1);
+    else if (err == ERR_TOO_BIG)
+        counter_add(&session->host->bypass[REASON_TOO_BIG], 1);
+    else
+        counter_add(&session->host->moved, 1);
+}
+
+/* True if what Redis kept stands on exactly the stamps that hold now. */
+static bool same_stamps(const struct fill *fill, const struct redis_found *found)
+{
+    if (found->stamp_count != fill->stamp_count)
+        return false;
+    for (unsigned i = 0; i < fill->stamp_count; i++)
+        if (found->stamps[i].word != fill->stamps[i].word ||
+            found->stamps[i].value != fill->stamps[i].value)
+            return false;
+    return stamps_hold(generation_words, fill->stamps, fill->stamp_count);
+}
+
+static void on_found(void *context, enum err err, const struct redis_found *found)
+{
+    struct session *session = context;
+    struct fill *fill = &session->fill;
+    session->lookup = NULL;
+    session_move(session, SESSION_READY);
+    size_t least = READY_LEN + (fill->extended ? PREFIX_COMPLETE_LEN : 0);
+    if (err == ERR_OK && found->answer.len >= least && same_stamps(fill, found)) {
+        counter_add(&session->stats->hits_redis, 1);
+        send_answer(session, found->answer, fill->extended, fill->parsed, false);
+        keep(session, found->answer);
+        fill_end(session);
+        session->unit.answered = true;
+    } else {
+        counter_add(&session->stats->misses, 1);
+        session->unit.forward = true;
+    }
+    stream_resume(&session->stream);
+}
+
+enum lookup_outcome lookup_query(struct session *session, const struct query *query, bool more)
+{
+    struct host *host = session->host;
+    enum reason reason = session_reason(session);
+    if (reason == REASON_NONE)
+        reason = text_reason(query);
+    if (reason != REASON_NONE) {
+        bypass(session, reason);
+        return LOOKUP_FORWARD;
+    }
+    struct entry_key key;
+    build_key(session, query, &key);
+    const struct entry *entry =
+        cache_find(host->cache, host->reader, &key, loop_wall_ms(host->loop));
+    if (entry) {
+        counter_add(&session->stats->hits_memory, 1);
+        send_answer(session, entry_answer(entry), query->extended, query->with_parse, more);
+        return LOOKUP_HIT;
+    }
+    if (!prepare_fill(session, query, &key))
+        return LOOKUP_FORWARD;
+    if (host->redis) {
+        struct entry_key kept = fill_key(&session->fill);
+        if (redis_get(host->redis, &kept, session->fill.begun_wall_ms,
+                      conf_current()->options.cache_window_ms, on_found, session,
+                      &session->lookup) == ERR_OK) {
+            stream_flush(&session->stream);
+            session_move(session, SESSION_LOOKUP);
+            return LOOKUP_WAIT;
+        }
+    }
+    counter_add(&session->stats->misses, 1);
+    return LOOKUP_FORWARD;
+}
+
+void fill_spoil(struct session *session, enum reason reason)
+{
+    struct fill *fill = &session->fill;
+    if (!fill->on || fill->spoiled)
+        return;
+    fill->spoiled = true;
+    fill->reason = reason;
+    counter_add(&session->host->bypass[reason], 1);
+    buf_clear(&fill->answer);
+}
+
+void fill_end(struct session *session)
+{
+    struct fill *fill = &session->fill;
+    fill->on = false;
+    buf_clear(&fill->answer);
+    buf_shrink(&fill->answer, 0);
+    buf_clear(&fill->key);
+    buf_shrink(&fill->key, 4096);
+}
+
+void fill_store(struct session *session, struct slice answer)
+{
+    struct fill *fill = &session->fill;
+    if (!fill->on || fill->spoiled || !fill->complete) {
+        fill_end(session);
+        return;
+    }
+    struct buf *whole = &session->host->compose;
+    buf_clear(whole);
+    if (fill->extended)
+        buf_append(whole, complete_prefix, sizeof(complete_prefix));
+    buf_append(whole, buf_head(&fill->answer), buf_len(&fill->answer));
+    buf_append(whole, answer.data, answer.len);
+    buf_append(whole, ready_idle, sizeof(ready_idle));
+    struct slice kept = slice_of(buf_head(whole), buf_len(whole));
+    const struct options *options = &conf_current()->options;
+    if (kept.len > options->max_entry_bytes) {
+        fill_spoil(session, REASON_TOO_BIG);
+    } else {
+        keep(session, kept);
+        struct entry_key key = fill_key(fill);
+        if (session->host->redis && stamps_hold(generation_words, fill->stamps, fill->stamp_count))
+            redis_put(session->host->redis, &key, kept, fill->stamps, fill->stamp_count,
+                      fill->begun_wall_ms, options->cache_window_ms);
+    }
+    fill_end(session);
+}
+
+void session_explain(struct host *host, struct database *database, struct slice role,
+                     struct slice sql, struct explain_cache *out)
+{
+    *out = (struct explain_cache){0};
+    struct scan scan;
+    bool stale = false;
+    struct catalog *catalog = database->realm ? realm_catalog(database->realm, &stale) : NULL;
+    if (scan_text(sql, host->scratch, &scan) == ERR_OK)
+        verdict_prove(sql, scan.flags, catalog, &out->verdict);
+    else
+        out->verdict.reason = REASON_TOO_LONG;
+    if (!catalog && out->verdict.reason == REASON_NO_CATALOG && stale)
+        out->verdict.reason = REASON_CATALOG_STALE;
+    catalog_unref(catalog);
+    (void)role;
+}

@@ -1,0 +1,35 @@
+/* Answers that never came: the write was passed on, its connection ended, and nobody can say
+ * whether it was committed, or will be. Its tables stay closed until the control connection has
+ * found that the backend is gone; then they are bumped and open.
+ *
+ * Ownership  A struct lost owns the closing that it took over; it ends in on_gone, on the main loop.
+ */
+#include "base/mem.h"
+#include "session/session.h"
+#include "upstream/control.h"
+
+struct lost {
+    struct control_gone gone;
+    struct closing closing;
+};
+
+static void on_gone(struct control_gone *gone)
+{
+    struct lost *lost = CONTAINER_OF(gone, struct lost, gone);
+    struct realm *realm = lost->closing.realm;
+    realm_finish(&lost->closing, true);
+    atomic_fetch_sub(&realm->lost, 1);
+    mem_free(lost);
+}
+
+void lost_await(struct session *session)
+{
+    if (!closing_is_on(&session->closing))
+        return;
+    struct lost *lost = mem_zero(1, sizeof(*lost));
+    atomic_fetch_add(&session->closing.realm->lost, 1);
+    closing_move(&session->closing, &lost->closing);
+    lost->gone.backend_pid = session->server->backend_pid;
+    lost->gone.on_gone = on_gone;
+    control_await_gone(session->database->control, &lost->gone);
+}

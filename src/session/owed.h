@@ -1,0 +1,70 @@
+/* What one client is still owed, in the order in which it asked.
+ *
+ * A client may send many requests before it reads one answer, and answers carry no id. So each
+ * request leaves one entry here that says who will answer it, and nothing is written to a client
+ * except for the entry at the head. That one rule keeps forwarded and local answers in order.
+ *
+ * Ownership  The session owns its queue; an entry may hold a name and a reference on a statement,
+ *            for undoing what the request did to the client's names when an earlier one fails.
+ * Threads    None: a queue lives on its session's loop.
+ * Source     PostgreSQL manual, "Frontend/Backend Protocol", "Pipelining".
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+enum owed_source {
+    OWED_FORWARD, /* relay what the backend answers */
+    OWED_DISCARD, /* swallow it: we asked the backend, the client did not */
+    OWED_LOCAL,   /* we answer: the text is in `text`, the backend was not asked */
+    OWED_REPLACE, /* the backend was made to fail; the client gets `text` instead of its error */
+};
+
+struct statement;
+
+struct owed_entry {
+    uint8_t request; /* type byte of the request: P B D E C S Q F */
+    uint8_t source;  /* enum owed_source */
+    bool unnamed;    /* P, B: the unnamed statement */
+    uint32_t text_len;
+    char *name;                  /* P, B, C: the client's name, ours; NULL: none */
+    struct statement *statement; /* P, C: what the name stands (stood) for, a reference */
+    uint64_t version;            /* C, B: catalog version of the client's name */
+    uint8_t *text;               /* LOCAL, REPLACE: whole messages, ours */
+};
+
+enum { OWED_MAX = 1 << 16, OWED_CAP_FIRST = 16 };
+
+struct owed {
+    struct owed_entry *entries; /* a ring */
+    uint32_t cap;               /* power of two, or 0 */
+    uint32_t first;
+    uint32_t count;
+};
+
+void owed_fini(struct owed *owed);
+
+/* Appends a cleared entry for the caller to fill in; NULL when OWED_MAX answers are outstanding. */
+struct owed_entry *owed_push(struct owed *owed, uint8_t request, enum owed_source source);
+
+static inline struct owed_entry *owed_head(const struct owed *owed)
+{
+    return owed->count ? &owed->entries[owed->first & (owed->cap - 1)] : NULL;
+}
+
+static inline struct owed_entry *owed_at(const struct owed *owed, uint32_t index)
+{
+    return &owed->entries[(owed->first + index) & (owed->cap - 1)];
+}
+
+/* Drops the head and frees what it holds. */
+void owed_pop(struct owed *owed);
+
+/* Drops the entries at index >= 0 whose request is `request`, wherever they stand. */
+void owed_remove(struct owed *owed, uint8_t request);
+
+/* Gives back the memory of an empty queue that has grown. */
+void owed_shrink(struct owed *owed);

@@ -1,0 +1,108 @@
+/* The registry of shared prepared statements. The last reference takes a statement out. */
+#include "session/prepared.h"
+
+#include <pthread.h>
+
+#include "base/mem.h"
+#include "base/table.h"
+#include "sql/scan.h"
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct table registry;
+static _Atomic(uint64_t) last_id;
+
+uint64_t statement_next_id(void)
+{
+    return atomic_fetch_add(&last_id, 1) + 1;
+}
+
+/* Types first, with their length, so that no text can imitate them. */
+static struct slice make_key(struct slice query, struct slice types)
+{
+    size_t len = sizeof(uint64_t) + types.len + query.len;
+    uint8_t *key = mem_alloc(len);
+    uint64_t types_len = types.len;
+    memcpy(key, &types_len, sizeof(types_len));
+    if (types.len)
+        memcpy(key + sizeof(types_len), types.data, types.len);
+    if (query.len)
+        memcpy(key + sizeof(types_len) + types.len, query.data, query.len);
+    return slice_of(key, len);
+}
+
+static struct statement *make(struct slice key, struct slice types, struct slice query,
+                              uint8_t *scratch)
+{
+    struct statement *statement = mem_zero(1, sizeof(*statement));
+    statement->id = statement_next_id();
+    statement->registry_key = key;
+    statement->types = slice_of(key.data + sizeof(uint64_t), types.len);
+    statement->query = slice_of(key.data + sizeof(uint64_t) + types.len, query.len);
+    struct scan scan;
+    if (scan_text(query, scratch, &scan) == ERR_OK) {
+        statement->scanned = true;
+        statement->scan_flags = scan.flags;
+        statement->canonical =
+            slice_of(mem_copy(scan.canonical, scan.canonical_len), scan.canonical_len);
+        statement->shape =
+            scan_shape(slice_of(scan.canonical, scan.canonical_len)); /* in place: see scan.h */
+    }
+    return statement;
+}
+
+struct statement *statement_get(struct slice query, struct slice types, uint8_t *scratch)
+{
+    struct slice key = make_key(query, types);
+    pthread_mutex_lock(&mutex);
+    struct statement *statement = table_get(&registry, key);
+    if (statement) {
+        mem_free((void *)(uintptr_t)key.data);
+    } else {
+        statement = make(key, types, query, scratch);
+        statement->shared = true;
+        table_put(&registry, key, statement);
+    }
+    atomic_fetch_add(&statement->refs, 1);
+    pthread_mutex_unlock(&mutex);
+    return statement;
+}
+
+struct statement *statement_private(struct slice query, struct slice types, uint8_t *scratch)
+{
+    struct statement *statement = make(make_key(query, types), types, query, scratch);
+    atomic_store(&statement->refs, 1);
+    return statement;
+}
+
+struct statement *statement_ref(struct statement *statement)
+{
+    atomic_fetch_add(&statement->refs, 1);
+    return statement;
+}
+
+void statement_unref(struct statement *statement)
+{
+    if (!statement)
+        return;
+    pthread_mutex_lock(&mutex);
+    bool last = atomic_fetch_sub(&statement->refs, 1) == 1;
+    if (last && statement->shared) {
+        table_remove(&registry, statement->registry_key);
+        if (registry.count == 0)
+            table_fini(&registry);
+    }
+    pthread_mutex_unlock(&mutex);
+    if (!last)
+        return;
+    mem_free((void *)(uintptr_t)statement->registry_key.data);
+    mem_free((void *)(uintptr_t)statement->canonical.data);
+    mem_free(statement);
+}
+
+unsigned statement_registry_count(void)
+{
+    pthread_mutex_lock(&mutex);
+    unsigned count = (unsigned)registry.count;
+    pthread_mutex_unlock(&mutex);
+    return count;
+}

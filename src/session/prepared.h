@@ -1,0 +1,41 @@
+/* Prepared statements as clients see them (names of their own) and as backends have them (shared,
+ * under generated names).
+ *
+ * A named statement with the same text and parameter types is one `struct statement` for the whole
+ * process, whoever prepared it; its id makes its name at the backends. The unnamed statement lives
+ * in its session: its text is kept so that it can be parsed again on another backend.
+ *
+ * Threads    The registry has a mutex; references are atomic; the contents are immutable.
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "base/hash.h"
+#include "base/slice.h"
+
+struct statement {
+    _Atomic(unsigned) refs;
+    uint64_t id;
+    struct slice query;
+    struct slice types;     /* 4 bytes an OID, as the client sent them */
+    struct slice canonical; /* of the query; empty when it could not be scanned */
+    struct hash128 shape;
+    unsigned scan_flags;
+    bool scanned; /* false: too long: no verdict, no key */
+    bool shared;  /* it stands in the registry */
+    struct slice registry_key;
+};
+
+/* The shared statement of this text and these types, with a reference. `scratch` is room for
+ * scanning (host->scratch). */
+struct statement *statement_get(struct slice query, struct slice types, uint8_t *scratch);
+/* A statement of its own, that no other client shares: for sessions whose settings may differ. */
+struct statement *statement_private(struct slice query, struct slice types, uint8_t *scratch);
+struct statement *statement_ref(struct statement *statement);
+void statement_unref(struct statement *statement); /* NULL is fine */
+
+/* A fresh id, for unnamed statements. */
+uint64_t statement_next_id(void);
+unsigned statement_registry_count(void);

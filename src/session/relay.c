@@ -1,0 +1,305 @@
+/* Backend to client: every message is matched with the head of the queue of owed answers and
+ * passed on, swallowed or replaced. Runs of messages that are passed on leave in one write, from
+ * the memory into which they were read; messages longer than what has arrived pass in pieces.
+ *
+ * On ErrorResponse the backend skips everything up to Sync: so does the queue. ReadyForQuery is
+ * taken apart before the bytes up to it leave, so that a write's tables are bumped and open before
+ * its client can know that it succeeded.
+ */
+#include "session/session.h"
+
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "upstream/statements.h"
+
+/* The run of bytes of the chunk at hand that waits to be passed on. */
+struct run {
+    const uint8_t *data;
+    size_t start;
+    size_t end;
+};
+
+static void flush_run(struct session *session, struct run *run)
+{
+    if (run->end > run->start) {
+        stream_write(&session->stream, run->data + run->start, run->end - run->start);
+        counter_add(&session->stats->sent, run->end - run->start);
+    }
+    run->start = run->end;
+}
+
+/* The bytes up to `to` are dropped: what was before them leaves. */
+static void drop_to(struct session *session, struct run *run, size_t to)
+{
+    flush_run(session, run);
+    run->start = run->end = to;
+}
+
+void relay_local(struct session *session)
+{
+    struct owed_entry *head;
+    while ((head = owed_head(&session->owed)) != NULL && head->source == OWED_LOCAL) {
+        stream_write(&session->stream, head->text, head->text_len);
+        owed_pop(&session->owed);
+    }
+}
+
+static void pop(struct session *session, struct run *run)
+{
+    owed_pop(&session->owed);
+    struct owed_entry *head = owed_head(&session->owed);
+    if (head && head->source == OWED_LOCAL) {
+        flush_run(session, run);
+        relay_local(session);
+    }
+}
+
+/* ---- what may be stored ---- */
+
+static void fill_begin_at(struct session *session, size_t at)
+{
+    if (session->fill.on && session->fill.start == SIZE_MAX)
+        session->fill.start = at;
+}
+
+/* Keeps the part of the answer that lies in a chunk which ends before the answer does. */
+static void fill_keep_chunk(struct session *session, const uint8_t *data, size_t end)
+{
+    struct fill *fill = &session->fill;
+    if (!fill->on || fill->spoiled || fill->start == SIZE_MAX || fill->start >= end)
+        return;
+    if (buf_len(&fill->answer) + (end - fill->start) > conf_current()->options.max_entry_bytes) {
+        fill_spoil(session, REASON_TOO_BIG);
+        return;
+    }
+    buf_append(&fill->answer, data + fill->start, end - fill->start);
+}
+
+static void fill_see(struct session *session, uint8_t type, size_t at)
+{
+    switch (type) {
+    case '1':
+    case '2':
+        break;
+    case 'T':
+    case 'n':
+    case 'D':
+        fill_begin_at(session, at);
+        break;
+    case 'C':
+        fill_begin_at(session, at);
+        session->fill.complete = true;
+        break;
+    case 'Z':
+        break;
+    default:
+        fill_spoil(session, REASON_ANSWER);
+        break;
+    }
+}
+
+/* ---- errors and the end of a unit ---- */
+
+/* Everything owed up to Sync will not be answered. */
+static void skip_to_sync(struct session *session)
+{
+    struct owed_entry *head;
+    while ((head = owed_head(&session->owed)) != NULL && head->request != 'S') {
+        forward_settle(session, head, true);
+        owed_pop(&session->owed);
+    }
+    if (!head)
+        session->unit.failed = true;
+    session->unit.copying = false;
+}
+
+/* ErrorResponse: passed on, or replaced by what the client has to see in its place. */
+static void relay_error(struct session *session, struct run *run, size_t after, const uint8_t *body,
+                        size_t body_len)
+{
+    struct owed_entry *head = owed_head(&session->owed);
+    struct pgwire_slice severity;
+    if (pgwire_error_field(body, body_len, 'V', &severity) &&
+        (pgwire_slice_is(severity, "FATAL") || pgwire_slice_is(severity, "PANIC")))
+        session->fatal_relayed = true;
+    if (head && head->source == OWED_REPLACE) {
+        drop_to(session, run, after);
+        stream_write(&session->stream, head->text, head->text_len);
+    } else {
+        run->end = after;
+    }
+    if (head && head->request != 'Q' && head->request != 'F')
+        skip_to_sync(session);
+    else
+        session->unit.copying = false;
+}
+
+/* ReadyForQuery of the unit. Whatever is passed on up to here leaves after the write's tables have
+ * been bumped. */
+static void relay_ready(struct session *session, struct run *run, const uint8_t *data, size_t at,
+                        size_t after, uint8_t status)
+{
+    struct fill *fill = &session->fill;
+    if (closing_is_on(&session->closing))
+        realm_finish(&session->closing, true);
+    if (fill->on) {
+        size_t start = fill->start < at ? fill->start : at;
+        if (status != 'I')
+            fill_spoil(session, REASON_IN_TRANSACTION);
+        fill_store(session, slice_of(data + start, at - start));
+    }
+    run->end = after;
+    flush_run(session, run);
+    owed_pop(&session->owed);
+    unit_done(session, status);
+}
+
+/* ---- one message ---- */
+
+enum relay_result { RELAY_ON, RELAY_MORE, RELAY_BROKEN, RELAY_UNIT_END };
+
+static void copy_begins(struct session *session)
+{
+    /* The backend ignores a Sync that it reads while it takes data: it owes nothing for it. */
+    owed_remove(&session->owed, 'S');
+    session->unit.copying = true;
+    if (session->unit.extended)
+        session->unit.open = true;
+    stream_resume(&session->stream);
+}
+
+static void note_complete(struct session *session, const struct pgwire_frame *frame)
+{
+    struct pgwire_slice tag;
+    if (!(session->unit.effects & (EFFECT_UNPIN | EFFECT_DEALLOCATE)) ||
+        pgwire_read_complete(frame->body, frame->body_len, &tag) != PGWIRE_OK)
+        return;
+    if (pgwire_slice_is(tag, "DISCARD ALL") || pgwire_slice_is(tag, "DEALLOCATE ALL"))
+        session->unit.discards = true;
+}
+
+static bool is_read_whole(uint8_t type)
+{
+    return type == 'Z' || type == 'C' || type == 'E' || type == 'S';
+}
+
+/* True if a message of this type answers the head of the queue, which is then popped. */
+static bool answers_head(uint8_t type, uint8_t request)
+{
+    switch (type) {
+    case '1':
+        return request == 'P';
+    case '2':
+        return request == 'B';
+    case '3':
+        return request == 'C';
+    case 'T':
+    case 'n':
+        return request == 'D';
+    case 'C':
+    case 's':
+    case 'I':
+        return request == 'E';
+    default:
+        return false;
+    }
+}
+
+static enum relay_result relay_one(struct session *session, struct run *run, const uint8_t *data,
+                                   size_t at, size_t len, size_t *out_next)
+{
+    struct pgwire_frame frame;
+    enum pgwire_status parsed = pgwire_frame_answer(data + at, len - at, &frame);
+    if (parsed == PGWIRE_MORE)
+        return RELAY_MORE;
+    if (parsed != PGWIRE_OK)
+        return RELAY_BROKEN;
+    bool whole = len - at >= frame.len;
+    if (!whole && is_read_whole(frame.type) && frame.len <= SESSION_WHOLE_MAX)
+        return RELAY_MORE;
+    size_t next = whole ? at + frame.len : len;
+    session->unit.relay_left = frame.len - (next - at);
+    session->unit.relay_drop = false;
+    *out_next = next;
+    struct owed_entry *head = owed_head(&session->owed);
+    if (session->fill.on)
+        fill_see(session, frame.type, at);
+    if (frame.type == 'E') {
+        relay_error(session, run, next, frame.body, whole ? frame.body_len : 0);
+        return RELAY_ON;
+    }
+    if (frame.type == 'Z') {
+        uint8_t status;
+        if (!head || (head->request != 'S' && head->request != 'Q' && head->request != 'F') ||
+            pgwire_read_ready(frame.body, frame.body_len, &status) != PGWIRE_OK)
+            return RELAY_BROKEN;
+        relay_ready(session, run, data, at, next, status);
+        return RELAY_UNIT_END;
+    }
+    if (frame.type == 'N' || frame.type == 'S' || frame.type == 'A') {
+        run->end = next;
+        return RELAY_ON;
+    }
+    if (!head)
+        return RELAY_BROKEN;
+    if (frame.type == 'C' && whole)
+        note_complete(session, &frame);
+    if (frame.type == 'G')
+        copy_begins(session);
+    bool drop = head->source == OWED_DISCARD;
+    if (drop)
+        drop_to(session, run, next);
+    else
+        run->end = next;
+    session->unit.relay_drop = drop;
+    if (answers_head(frame.type, head->request)) {
+        forward_settle(session, head, false);
+        pop(session, run);
+    } else if (frame.type == '1' || frame.type == '2' || frame.type == '3') {
+        return RELAY_BROKEN;
+    }
+    return RELAY_ON;
+}
+
+static void relay_broken(struct session *session)
+{
+    log_warn("unexpected message from the server", "database", session->database->name, "session",
+             log_num((int64_t)session->id), NULL);
+    session_drop_server(session);
+    session_fail(session, "08P01", "unexpected message from the server", NULL);
+}
+
+size_t relay_on_input(struct session *session, const uint8_t *data, size_t len)
+{
+    struct run run = {.data = data};
+    size_t at = 0;
+    if (session->fill.on && session->fill.start != SIZE_MAX)
+        session->fill.start = 0;
+    if (session->unit.relay_left) {
+        at = size_min(session->unit.relay_left, len);
+        session->unit.relay_left -= at;
+        run.start = session->unit.relay_drop ? at : 0;
+        run.end = at;
+    }
+    while (at < len) {
+        size_t next = at;
+        enum relay_result result = relay_one(session, &run, data, at, len, &next);
+        if (result == RELAY_BROKEN) {
+            flush_run(session, &run);
+            relay_broken(session);
+            return len;
+        }
+        if (result == RELAY_MORE)
+            break;
+        at = next;
+        if (result == RELAY_UNIT_END)
+            return at;
+    }
+    if (session->fill.on)
+        fill_keep_chunk(session, data, at);
+    flush_run(session, &run);
+    if (stream_pending(&session->stream) > SESSION_OUTPUT_MAX && session->server)
+        stream_pause(&session->server->stream);
+    return at;
+}

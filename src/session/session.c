@@ -1,0 +1,342 @@
+/* The life of a session: its states, its errors, its end. */
+#include "session/session.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "session/place.h"
+
+enum { SESSION_ERROR_MAX = 2048 };
+
+_Atomic(unsigned) session_clients;
+struct console_hooks session_console;
+
+void session_move(struct session *session, enum session_state next)
+{
+#define SESSION_NEXT(name, allowed, text) [SESSION_##name] = allowed,
+    static const unsigned allowed_next[] = {SESSION_STATES(SESSION_NEXT)};
+#undef SESSION_NEXT
+    ASSERT(allowed_next[session->state] & (1u << next));
+    session->state = next;
+}
+
+const char *session_state_text(const struct session *session)
+{
+#define SESSION_TEXT(name, allowed, text) [SESSION_##name] = text,
+    static const char *const texts[] = {SESSION_STATES(SESSION_TEXT)};
+#undef SESSION_TEXT
+    if (session->state == SESSION_READY && session->status != 'I')
+        return "active";
+    return texts[session->state];
+}
+
+void session_error_bytes(struct buf *out, const char *severity, const char *sqlstate,
+                         const char *message, const char *detail)
+{
+    struct pgwire_writer writer =
+        pgwire_writer_of(buf_reserve(out, SESSION_ERROR_MAX), SESSION_ERROR_MAX);
+    pgwire_write_error(&writer, 'E', severity, sqlstate, message, detail, NULL);
+    if (!writer.overflow)
+        buf_added(out, writer.len);
+}
+
+void session_fail(struct session *session, const char *sqlstate, const char *message,
+                  const char *detail)
+{
+    if (session->end_after_flush)
+        return;
+    if (conf_current()->options.log_pooler_errors)
+        log_info("client refused", "session", log_num((int64_t)session->id), "client",
+                 session->peer, "user", session->user ? session->user : "-", "sqlstate", sqlstate,
+                 "reason", message, NULL);
+    struct buf bytes = {0};
+    session_error_bytes(&bytes, "FATAL", sqlstate, message, detail);
+    stream_write(&session->stream, buf_head(&bytes), buf_len(&bytes));
+    buf_fini(&bytes);
+    session_end(session);
+}
+
+/* ---- the backend ---- */
+
+void session_drop_server(struct session *session)
+{
+    struct server *server = session->server;
+    if (!server)
+        return;
+    lost_await(session);
+    session->server = NULL;
+    server_discard(server);
+}
+
+void session_release_server(struct session *session)
+{
+    struct server *server = session->server;
+    if (!server)
+        return;
+    bool certain = session->status == 'I' && !session->dirty && !session->owed.count &&
+                   !session->unit.relay_left && !closing_is_on(&session->closing) &&
+                   (session->state == SESSION_READY || session->state == SESSION_DRAINING) &&
+                   !session->unit.pass_left;
+    if (!certain) {
+        session_drop_server(session);
+        return;
+    }
+    bool reset = session->pin != PIN_NONE || pool_mode_of(session->pool) == POOL_MODE_SESSION;
+    session->server = NULL;
+    server_release(server, reset);
+}
+
+/* ---- the end ---- */
+
+static void leave_waits(struct session *session)
+{
+    if (session->lookup) {
+        redis_cancel(session->lookup);
+        session->lookup = NULL;
+    }
+    if (session->state == SESSION_WAITING || session->state == SESSION_WELCOME)
+        pool_leave(&session->waiter);
+}
+
+static void close_now(struct session *session)
+{
+    if (session->state != SESSION_CLOSING)
+        session_move(session, SESSION_CLOSING);
+    stream_close(&session->stream);
+}
+
+void session_end(struct session *session)
+{
+    if (session->end_after_flush)
+        return;
+    session->end_after_flush = true;
+    leave_waits(session);
+    session_release_server(session);
+    session_move(session, SESSION_CLOSING);
+    stream_flush(&session->stream);
+    session->idle_since_ms = loop_now_ms(session->host->loop);
+    if (!stream_pending(&session->stream))
+        stream_close(&session->stream);
+    else
+        stream_pause(&session->stream);
+}
+
+/* The client is gone while its unit is under way: if all of it has been passed on, the backend
+ * ends it and is used again; else the backend goes the way a client's backend goes. */
+static void drain(struct session *session)
+{
+    const struct unit *unit = &session->unit;
+    if (unit->open || unit->copying || unit->pass_left) {
+        session_drop_server(session);
+        session_end(session);
+        return;
+    }
+    if (session->fill.on)
+        fill_spoil(session, REASON_ANSWER);
+    session_move(session, SESSION_DRAINING);
+    stream_resume(&session->server->stream);
+}
+
+static void on_end(struct stream *stream, enum err err, int error_number)
+{
+    (void)error_number;
+    struct session *session = CONTAINER_OF(stream, struct session, stream);
+    switch (session->state) {
+    case SESSION_LOOKUP:
+    case SESSION_WAITING:
+    case SESSION_ACTIVE:
+        /* What the client sent before it closed is still done, as Postgres would. */
+        if (err == ERR_CLOSED && buf_len(&stream->in) && !session->no_more_input) {
+            session->no_more_input = true;
+            return;
+        }
+        if (session->state == SESSION_ACTIVE)
+            drain(session);
+        else
+            session_end(session);
+        return;
+    case SESSION_CLOSING:
+        close_now(session);
+        return;
+    case SESSION_DRAINING:
+        return;
+    case SESSION_STARTUP:
+    case SESSION_AUTH:
+    case SESSION_WELCOME:
+    case SESSION_READY:
+    case SESSION_CONSOLE:
+    case SESSION_STATE_COUNT:
+        session_end(session);
+        return;
+    }
+}
+
+static void on_closed(struct stream *stream)
+{
+    struct session *session = CONTAINER_OF(stream, struct session, stream);
+    struct host *host = session->host;
+    ASSERT(!session->server && !session->lookup && !closing_is_on(&session->closing));
+    if (session->console_state && session_console.on_closed)
+        session_console.on_closed(session);
+    if (session->database) {
+        atomic_fetch_sub(&session->database->client_count, 1);
+        if (conf_current()->options.log_disconnections)
+            log_debug("client gone", "session", log_num((int64_t)session->id), NULL);
+    }
+    cancel_keys_remove(session);
+    link_remove(&session->link);
+    host->session_count--;
+    atomic_fetch_sub(&host->placed, 1);
+    atomic_fetch_sub(&session_clients, 1);
+    session_names_fini(session);
+    login_destroy(session->login);
+    profile_facts_unref(session->facts);
+    profile_unref(session->profile);
+    owed_fini(&session->owed);
+    buf_fini(&session->fill.key);
+    buf_fini(&session->fill.answer);
+    mem_free(session->user);
+    mem_free(session->application_name);
+    mem_free(session);
+    if (host->draining && !host->session_count && host->on_empty)
+        host->on_empty(host);
+}
+
+/* ---- the client's stream ---- */
+
+static size_t on_input(struct stream *stream, const uint8_t *data, size_t len)
+{
+    struct session *session = CONTAINER_OF(stream, struct session, stream);
+    size_t used = 0;
+    switch (session->state) {
+    case SESSION_STARTUP:
+        used = startup_on_input(session, data, len);
+        break;
+    case SESSION_AUTH:
+        used = auth_on_input(session, data, len);
+        break;
+    case SESSION_CONSOLE:
+        used = session_console.on_input(session, data, len);
+        break;
+    case SESSION_WELCOME:
+    case SESSION_READY:
+    case SESSION_LOOKUP:
+    case SESSION_WAITING:
+    case SESSION_ACTIVE:
+        used = session->state == SESSION_WELCOME ? 0 : unit_on_input(session, data, len);
+        break;
+    case SESSION_DRAINING:
+    case SESSION_CLOSING:
+    case SESSION_STATE_COUNT:
+        used = len;
+        break;
+    }
+    /* After the client's last byte: nothing that is left can become a whole request. */
+    if (session->no_more_input && session->state == SESSION_READY && !session->end_after_flush)
+        session_end(session);
+    return session->end_after_flush ? len : used;
+}
+
+static void on_drained(struct stream *stream)
+{
+    struct session *session = CONTAINER_OF(stream, struct session, stream);
+    if (session->end_after_flush) {
+        stream_close(stream);
+        return;
+    }
+    if (session->server && session->state == SESSION_ACTIVE)
+        stream_resume(&session->server->stream);
+    stream_resume(stream);
+}
+
+static const struct stream_handler client_handler = {
+    .on_input = on_input,
+    .on_drained = on_drained,
+    .on_end = on_end,
+    .on_closed = on_closed,
+};
+
+struct session *session_create(struct host *host, int fd, bool console, bool unix_socket)
+{
+    static _Atomic(uint64_t) last_id;
+    struct session *session = mem_zero(1, sizeof(*session));
+    session->host = host;
+    session->id = atomic_fetch_add(&last_id, 1) + 1;
+    session->status = 'I';
+    session->console_port = console;
+    session->unix_socket = unix_socket;
+    session->connected_wall_ms = loop_wall_ms(host->loop);
+    session->login = mem_zero(1, sizeof(*session->login));
+    session->login->deadline_ms =
+        loop_now_ms(host->loop) + conf_current()->options.client_login_timeout_ms;
+    session_name_peer(session, fd);
+    if (stream_open(&session->stream, host->loop, fd, &client_handler) != ERR_OK) {
+        close(fd);
+        mem_free(session->login);
+        mem_free(session);
+        return NULL;
+    }
+    link_append(&host->sessions, &session->link);
+    host->session_count++;
+    atomic_fetch_add(&session_clients, 1);
+    return session;
+}
+
+/* Coarse deadlines of one session, about once a second. */
+void session_tick(struct session *session, uint64_t now_ms)
+{
+    const struct options *options = &conf_current()->options;
+    switch (session->state) {
+    case SESSION_STARTUP:
+    case SESSION_AUTH:
+        if (options->client_login_timeout_ms && now_ms > session->login->deadline_ms)
+            session_fail(session, "08P01", "client_login_timeout", NULL);
+        break;
+    case SESSION_READY:
+        if (options->client_idle_timeout_ms && !session->server &&
+            now_ms > session->idle_since_ms + options->client_idle_timeout_ms)
+            session_fail(session, "57P05", "client_idle_timeout", NULL);
+        break;
+    case SESSION_CLOSING:
+        if (now_ms > session->idle_since_ms + SESSION_FLUSH_TIMEOUT_MS)
+            stream_close(&session->stream);
+        break;
+    case SESSION_WELCOME:
+    case SESSION_LOOKUP:
+    case SESSION_WAITING:
+    case SESSION_ACTIVE:
+    case SESSION_CONSOLE:
+    case SESSION_DRAINING:
+    case SESSION_STATE_COUNT:
+        break;
+    }
+}
+
+/* ---- for the console ---- */
+
+void session_send(struct session *session, const void *data, size_t len)
+{
+    stream_write(&session->stream, data, len);
+}
+
+struct host *session_host(struct session *session)
+{
+    return session->host;
+}
+
+bool session_console_admin(const struct session *session)
+{
+    return session->console_admin;
+}
+
+void **session_console_state(struct session *session)
+{
+    return &session->console_state;
+}
+
+void session_retry(struct session *session)
+{
+    stream_resume(&session->stream);
+}

@@ -1,0 +1,274 @@
+/* One client, from its first byte to its last: the struct and the functions by which the files of
+ * this folder hand it to each other. What each state means stands above the list.
+ *
+ *   STARTUP ─► AUTH ─► WELCOME ─► READY ◄──────────────────────────┐
+ *                                  │ a request ("unit")            │
+ *                                  ├─ hit, local answer ───────────┤
+ *                                  ├─► LOOKUP (Redis) ── hit ──────┤
+ *                                  │      └ miss ┐                 │
+ *                                  ├─► WAITING (for a backend)     │
+ *                                  │             └─► ACTIVE ── ReadyForQuery
+ *   CONSOLE, DRAINING (client gone, backend not yet), CLOSING: from any
+ *
+ * A unit is what ends with one ReadyForQuery: a Query, a FunctionCall, or extended messages up to
+ * Sync. Units are taken one after the other: the next one is looked at when the answer to the one
+ * before has been relayed, so when a unit begins nothing is in flight for this client and its
+ * transaction status is known.
+ */
+#pragma once
+
+#include "base/log.h"
+#include "coherence/realm.h"
+#include "pgwire/answer.h"
+#include "pgwire/encode.h"
+#include "pgwire/frame.h"
+#include "pgwire/request.h"
+#include "pgwire/scram.h"
+#include "session/host.h"
+#include "session/owed.h"
+#include "session/prepared.h"
+#include "sql/catalog.h"
+#include "sql/scan.h"
+#include "upstream/pool.h"
+#include "upstream/profile.h"
+#include "upstream/server.h"
+
+#define TO(state) (1u << SESSION_##state)
+
+/* X(name, allowed next states, text for SHOW CLIENTS) */
+#define SESSION_STATES(X)                                                                          \
+    X(STARTUP, TO(AUTH) | TO(WELCOME) | TO(CONSOLE) | TO(CLOSING), "login")                        \
+    X(AUTH, TO(WELCOME) | TO(CONSOLE) | TO(CLOSING), "login")                                      \
+    X(WELCOME, TO(READY) | TO(CLOSING), "login")                                                   \
+    X(READY, TO(LOOKUP) | TO(WAITING) | TO(ACTIVE) | TO(CLOSING) | TO(DRAINING), "idle")           \
+    X(LOOKUP, TO(READY) | TO(CLOSING), "active")                                                   \
+    X(WAITING, TO(READY) | TO(CLOSING), "waiting")                                                 \
+    X(ACTIVE, TO(READY) | TO(DRAINING) | TO(CLOSING), "active")                                    \
+    X(CONSOLE, TO(CLOSING), "idle")                                                                \
+    X(DRAINING, TO(CLOSING), "closing")                                                            \
+    X(CLOSING, 0, "closing")
+#define SESSION_ENUM(name, next, text) SESSION_##name,
+enum session_state { SESSION_STATES(SESSION_ENUM) SESSION_STATE_COUNT };
+#undef SESSION_ENUM
+
+enum {
+    SESSION_OUTPUT_MAX = 128 * 1024,   /* unsent to the client: then the backend is paused */
+    SESSION_FORWARD_MAX = 256 * 1024,  /* unsent to the backend: then the client is paused */
+    SESSION_TEXT_MAX = 1 << 20,        /* a longer Query or unnamed Parse is streamed, not read */
+    SESSION_NAMED_PARSE_MAX = 1 << 24, /* a longer named Parse is refused */
+    SESSION_WHOLE_MAX = 64 * 1024,     /* messages that are read whole before they are relayed */
+    SESSION_UNIT_MESSAGES = 16,        /* more in a unit: never a hit */
+    SESSION_STATEMENTS_MAX = 65536,    /* named statements of one client */
+    SESSION_PORTALS_MAX = 1024,
+    SESSION_SECRET_MAX = 32
+};
+
+/* What a client's name for a prepared statement stands for. */
+struct client_statement {
+    struct statement *statement;
+    uint64_t version; /* catalog version wanted when it was parsed: after DDL Postgres must judge */
+};
+
+/* How the answer of a unit could be stored. */
+struct fill {
+    bool on;
+    uint32_t stamp_count;
+    struct stamp stamps[ENTRY_STAMPS_MAX];
+    struct hash128 hash;
+    struct buf key;         /* the whole key, kept until the answer is there */
+    struct buf answer;      /* what came so far, when it came in pieces */
+    size_t start;           /* in the chunk at hand: where the answer begins */
+    uint64_t begun_wall_ms; /* when its statement was sent */
+    bool spoiled;           /* it cannot be stored */
+    bool complete;          /* CommandComplete was seen */
+    enum reason reason;
+    bool extended;
+    bool parsed; /* a ParseComplete of the client's own is part of the answer */
+    bool bound;
+};
+
+/* The unit at hand. */
+struct unit {
+    bool begun;       /* it was looked at: the fields below hold */
+    bool forward;     /* decided: it goes to the backend */
+    bool open;        /* ACTIVE: more messages of it are to come from the client */
+    bool extended;    /* it ends with Sync */
+    bool failed;      /* an error came: everything up to Sync is skipped */
+    bool copying;     /* COPY FROM STDIN is on: the client's data goes to the backend */
+    bool answered;    /* LOOKUP ended in a hit: its bytes only have to be consumed */
+    bool discards;    /* DISCARD ALL or DEALLOCATE ALL was sent */
+    size_t pass_left; /* bytes of a message that is being passed on in pieces */
+    size_t skip_left; /* bytes of a message that is being dropped */
+    size_t scanned;   /* bytes of it that are known to hold no Sync */
+    unsigned effects; /* of everything forwarded so far */
+    enum pin pin;
+    uint64_t since_us;
+    size_t relay_left; /* of a message from the backend that is being relayed in pieces */
+    bool relay_drop;   /* and whether it is swallowed */
+    bool refused;      /* cancelled while it waited: skipped up to its end, then ReadyForQuery */
+    bool streaming;    /* too long to be held: forwarded message by message */
+};
+
+struct login {
+    struct pgwire_scram_server scram;
+    struct pgwire_scram_secret secret;
+    uint8_t salt[4];
+    int method; /* enum auth_type in use */
+    bool mock;  /* the role is unknown: fails whatever it says */
+    bool scram_started;
+    bool scram_proven;
+    bool asked_ssl;
+    bool asked_gss;
+    struct buf params; /* for the profile: name\0value\0 pairs */
+    char *user;
+    char *database;
+    uint32_t protocol;
+    uint64_t deadline_ms;
+};
+
+struct session {
+    struct stream stream;
+    enum session_state state;
+    struct link link; /* in host->sessions */
+    struct host *host;
+    uint64_t id;
+    struct login *login; /* until READY */
+    char *user;          /* the role it logged in as */
+    bool console_port;
+    bool console_admin;
+    bool unix_socket;
+    bool fatal_relayed;   /* the backend said FATAL: its connection ends next */
+    bool end_after_flush; /* CLOSING once the output is gone */
+    bool no_more_input;   /* the client closed its side */
+    void *console_state;
+    struct database *database;
+    struct pool *pool;
+    struct profile *profile;
+    struct profile_facts *facts;
+    struct database_stats *stats;
+    char *application_name;
+    char peer[64];
+    int peer_port;
+    uint64_t connected_wall_ms;
+    uint64_t request_wall_ms;
+    uint64_t idle_since_ms;
+
+    struct server *server; /* held */
+    struct pool_waiter waiter;
+    struct redis_lookup *lookup;
+    uint8_t status; /* of the last ReadyForQuery: I T E */
+    enum pin pin;
+    bool dirty; /* DISCARD ALL would not undo what it did */
+    struct unit unit;
+    struct fill fill;
+    struct owed owed;
+    struct write_set written; /* in the transaction at hand */
+    uint64_t written_version; /* catalog version that it was worked out from; 0: mixed */
+    struct closing closing;
+
+    struct table statements; /* named ones: struct client_statement by name */
+    struct table portals;    /* named ones: flags by name, see forward.c */
+    uint64_t unnamed_portal; /* flags of the unnamed one */
+    uint64_t unit_number;
+    bool local_settings; /* SET LOCAL in this transaction */
+    struct buf unnamed_query;
+    struct buf unnamed_types;
+    struct buf unnamed_canonical;
+    struct hash128 unnamed_shape;
+    unsigned unnamed_flags;
+    bool unnamed_scanned;
+    uint64_t unnamed_id;      /* 0: there is none */
+    uint64_t unnamed_version; /* catalog version wanted when it was parsed */
+
+    uint32_t cancel_pid;
+    uint8_t cancel_secret[SESSION_SECRET_MAX];
+    unsigned cancel_secret_len;
+};
+
+void session_move(struct session *session, enum session_state next);
+const char *session_state_text(const struct session *session);
+
+/* ---- startup.c: everything before READY ---- */
+size_t startup_on_input(struct session *session, const uint8_t *data, size_t len);
+size_t auth_on_input(struct session *session, const uint8_t *data, size_t len);
+void login_destroy(struct login *login);
+
+/* ---- auth.c ---- */
+/* Asks the client for its proof, or goes on to auth_passed when none is needed. */
+void auth_begin(struct session *session);
+void auth_passed(struct session *session);
+
+/* ---- unit.c: what the client asks ---- */
+size_t unit_on_input(struct session *session, const uint8_t *data, size_t len);
+/* The backend said ReadyForQuery: ends the unit. */
+void unit_done(struct session *session, uint8_t status);
+/* A backend is there, or the look-up said no: the unit at the head of the input goes on. */
+void unit_got_server(struct session *session, struct server *server);
+extern const struct server_user session_server_user;
+
+/* ---- forward.c: client to backend ---- */
+/* Passes messages of the unit at hand on; returns how many bytes it consumed. */
+size_t forward_messages(struct session *session, const uint8_t *data, size_t len);
+/* Notes what a statement may do before it goes to the backend; closes what must be closed. */
+void forward_effects(struct session *session, const struct verdict *verdict);
+
+/* The backend's answer to `entry` came, or (failed) will never come: what the request changed among
+ * the client's names and the backend's statements is kept or undone. */
+void forward_settle(struct session *session, struct owed_entry *entry, bool failed);
+
+/* ---- relay.c: backend to client ---- */
+size_t relay_on_input(struct session *session, const uint8_t *data, size_t len);
+/* Sends the local answers at the head of the queue. */
+void relay_local(struct session *session);
+
+/* ---- lookup.c: keys, hits and fills ---- */
+enum lookup_outcome {
+    LOOKUP_FORWARD, /* ask the backend (fill.on says whether the answer may be stored) */
+    LOOKUP_HIT,     /* the answer was written */
+    LOOKUP_WAIT     /* Redis was asked: on_found goes on */
+};
+struct query {
+    struct slice text; /* the SQL as the client sent it */
+    struct slice canonical;
+    struct hash128 shape;
+    unsigned scan_flags;
+    bool scanned;
+    bool extended;
+    bool with_parse;    /* extended: the client is owed a ParseComplete */
+    bool with_describe; /* extended: and a RowDescription */
+    struct slice types;
+    struct slice arguments; /* of Bind: formats, values, result formats */
+};
+enum lookup_outcome lookup_query(struct session *session, const struct query *query, bool more);
+/* The verdict on a text; borrowed until the next call on this host. */
+const struct verdict *lookup_verdict(struct session *session, const struct query *query);
+/* ReadyForQuery came with status I: stores the answer if it may be. `answer` is the part of it
+ * in the chunk at hand. */
+void fill_store(struct session *session, struct slice answer);
+void fill_end(struct session *session);
+void fill_spoil(struct session *session, enum reason reason);
+
+/* ---- session.c ---- */
+void session_fail(struct session *session, const char *sqlstate, const char *message,
+                  const char *detail); /* FATAL, then closes */
+void session_error_bytes(struct buf *out, const char *severity, const char *sqlstate,
+                         const char *message, const char *detail);
+void session_release_server(struct session *session);
+/* The backend is lost or its state is not certain: closes it; open closings wait until it is
+ * provably gone. */
+void session_drop_server(struct session *session);
+/* The client's unnamed statement is this now; it is scanned, unless it is the same as before. */
+void session_set_unnamed(struct session *session, struct slice query, struct slice types);
+/* Fills text, types, canonical and what the scan said of the unnamed statement. */
+void unnamed_query_of(struct session *session, struct query *query);
+
+/* ---- cancel_keys.c ---- */
+void cancel_keys_add(struct session *session);
+void cancel_keys_remove(struct session *session);
+/* Finds the session with this key on any worker and asks its loop to cancel. */
+void cancel_keys_request(uint32_t pid, struct slice key);
+/* On the session's loop. */
+void session_cancel(struct session *session);
+
+/* ---- lost.c: answers that never came ---- */
+void lost_await(struct session *session);

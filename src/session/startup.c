@@ -1,0 +1,177 @@
+/* The first packets of a connection: requests for encryption (answered N), a CancelRequest, or the
+ * StartupMessage, whose parameters become the session's profile.
+ *
+ * Source  PostgreSQL manual, "Start-up", "Canceling Requests in Progress", "Protocol Versions";
+ *         src/backend/tcop/backend_startup.c for what is refused and how.
+ */
+#include <stdio.h>
+#include <strings.h>
+
+#include "base/mem.h"
+#include "session/session.h"
+
+enum { STARTUP_OPTIONS_MAX = 32 };
+
+static struct slice of(struct pgwire_slice slice)
+{
+    return slice_of(slice.data, slice.len);
+}
+
+void login_destroy(struct login *login)
+{
+    if (!login)
+        return;
+    mem_free(login->user);
+    mem_free(login->database);
+    buf_fini(&login->params);
+    mem_free(login);
+}
+
+static bool is_in_list(const char *list, struct slice name)
+{
+    for (const char *at = list; at && *at;) {
+        size_t len = strcspn(at, ", ");
+        if (len == name.len && memcmp(at, name.data, len) == 0)
+            return true;
+        at += len;
+        at += strspn(at, ", ");
+    }
+    return false;
+}
+
+static void add_param(struct login *login, struct slice name, struct slice value)
+{
+    buf_append(&login->params, name.data, name.len);
+    buf_append(&login->params, "", 1);
+    buf_append(&login->params, value.data, value.len);
+    buf_append(&login->params, "", 1);
+}
+
+/* Tells a client that asks for more than 3.2, or for options that we do not know, what there is. */
+static void negotiate(struct session *session, uint32_t count, struct pgwire_slice options)
+{
+    size_t room = options.len + 64;
+    struct buf out = {0};
+    struct pgwire_writer writer = pgwire_writer_of(buf_reserve(&out, room), room);
+    pgwire_write_negotiate(&writer, session->login->protocol, count, options);
+    stream_queue(&session->stream, writer.data, writer.len);
+    buf_fini(&out);
+}
+
+/* Takes the parameters apart. False: the session has been refused. */
+static bool read_params(struct session *session, const struct pgwire_startup *startup)
+{
+    struct login *login = session->login;
+    struct pgwire_slice name, value;
+    struct buf unknown = {0};
+    uint32_t unknown_count = 0;
+    size_t at = 0;
+    bool fine = true;
+    while (fine && pgwire_startup_param(startup->params, &at, &name, &value)) {
+        if (pgwire_slice_is(name, "user")) {
+            mem_free(login->user);
+            login->user = mem_text_n(value.data, value.len);
+        } else if (pgwire_slice_is(name, "database")) {
+            mem_free(login->database);
+            login->database = mem_text_n(value.data, value.len);
+        } else if (pgwire_slice_is(name, "replication")) {
+            if (!pgwire_slice_is(value, "false") && !pgwire_slice_is(value, "off") &&
+                !pgwire_slice_is(value, "no") && !pgwire_slice_is(value, "0")) {
+                session_fail(session, "0A000", "replication connections are not supported", NULL);
+                fine = false;
+            }
+        } else if (name.len >= 5 && memcmp(name.data, "_pq_.", 5) == 0) {
+            if (unknown_count++ < STARTUP_OPTIONS_MAX) {
+                buf_append(&unknown, name.data, name.len);
+                buf_append(&unknown, "", 1);
+            }
+        } else if (!is_in_list(conf_current()->options.ignore_startup_parameters, of(name))) {
+            if (pgwire_slice_is(name, "application_name")) {
+                mem_free(session->application_name);
+                session->application_name = mem_text_n(value.data, value.len);
+            }
+            add_param(login, of(name), of(value));
+        }
+    }
+    if (fine && (unknown_count || startup->protocol > PGWIRE_PROTOCOL_3_2))
+        negotiate(session,
+                  unknown_count < STARTUP_OPTIONS_MAX ? unknown_count : STARTUP_OPTIONS_MAX,
+                  (struct pgwire_slice){.data = buf_head(&unknown), .len = buf_len(&unknown)});
+    buf_fini(&unknown);
+    return fine;
+}
+
+static void begin_login(struct session *session, const struct pgwire_startup *startup)
+{
+    struct login *login = session->login;
+    char text[96];
+    if (startup->protocol >> 16 != 3) {
+        snprintf(text, sizeof(text),
+                 "unsupported frontend protocol %u.%u: server supports 3.0 to 3.2",
+                 startup->protocol >> 16, startup->protocol & 0xffff);
+        session_fail(session, "0A000", text, NULL);
+        return;
+    }
+    login->protocol =
+        startup->protocol > PGWIRE_PROTOCOL_3_2 ? PGWIRE_PROTOCOL_3_2 : startup->protocol;
+    if (!read_params(session, startup))
+        return;
+    if (!login->user || !login->user[0]) {
+        session_fail(session, "28000", "no PostgreSQL user name specified in startup packet", NULL);
+        return;
+    }
+    if (!login->database || !login->database[0]) {
+        mem_free(login->database);
+        login->database = mem_text(login->user);
+    }
+    session->user = mem_text(login->user);
+    if ((int64_t)atomic_load(&session_clients) > conf_current()->options.max_client_conn) {
+        session_fail(session, "53300", "no more connections allowed (max_client_conn)", NULL);
+        return;
+    }
+    if (session->host->draining) {
+        session_fail(session, "57P01", "pgrecall is shutting down", NULL);
+        return;
+    }
+    auth_begin(session);
+}
+
+size_t startup_on_input(struct session *session, const uint8_t *data, size_t len)
+{
+    struct pgwire_frame frame;
+    enum pgwire_status status = pgwire_frame_startup(data, len, &frame);
+    if (status == PGWIRE_MORE || (status == PGWIRE_OK && len < frame.len))
+        return 0;
+    struct pgwire_startup startup;
+    if (status == PGWIRE_OK)
+        status = pgwire_read_startup(frame.body, frame.body_len, &startup);
+    if (status != PGWIRE_OK) {
+        session_fail(session, "08P01", "invalid startup packet", pgwire_status_text(status));
+        return len;
+    }
+    bool again = false;
+    switch (startup.kind) {
+    case PGWIRE_STARTUP_SSL:
+        again = session->login->asked_ssl;
+        session->login->asked_ssl = true;
+        break;
+    case PGWIRE_STARTUP_GSSENC:
+        again = session->login->asked_gss;
+        session->login->asked_gss = true;
+        break;
+    case PGWIRE_STARTUP_CANCEL:
+        cancel_keys_request(startup.cancel_pid, of(startup.cancel_key));
+        session_end(session);
+        return len;
+    case PGWIRE_STARTUP_LOGIN:
+        begin_login(session, &startup);
+        return session->end_after_flush ? len : frame.len;
+    }
+    /* Bytes behind a request for encryption were not meant to be read in the clear. */
+    if (again || len > frame.len) {
+        session_fail(session, "08P01", "received unencrypted data after SSL request", NULL);
+        return len;
+    }
+    stream_write(&session->stream, "N", 1);
+    return frame.len;
+}

@@ -1,0 +1,567 @@
+/* What the client asks, one unit after the other: read it, answer it from the cache or locally, or
+ * find a backend and pass it on.
+ *
+ * The input of a unit that has to wait (for Redis, for a backend) stays in the stream; when the
+ * wait is over the stream shows it again, and unit.begun and its neighbours say what was decided.
+ */
+#include "session/session.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "session/place.h"
+#include "upstream/control.h"
+#include "upstream/statements.h"
+
+struct message {
+    uint8_t type;
+    size_t at;
+    struct pgwire_frame frame;
+};
+
+static struct slice of(struct pgwire_slice slice)
+{
+    return slice_of(slice.data, slice.len);
+}
+
+static void begin_unit(struct session *session, bool extended)
+{
+    struct unit *unit = &session->unit;
+    if (unit->begun)
+        return;
+    size_t scanned = unit->scanned;
+    *unit = (struct unit){.begun = true, .extended = extended, .scanned = scanned};
+    session->unit_number++;
+    unit->since_us = clock_now_us();
+    session->request_wall_ms = loop_wall_ms(session->host->loop);
+}
+
+static void reset_unit(struct session *session)
+{
+    session->unit = (struct unit){0};
+}
+
+/* ---- to the backend ---- */
+
+static void attach(struct session *session, struct server *server)
+{
+    session->server = server;
+    server_use(server, &session_server_user, session);
+    counter_add(&session->stats->server_assignment_count, 1);
+}
+
+static void on_ready(struct pool_waiter *waiter, struct server *server)
+{
+    struct session *session = CONTAINER_OF(waiter, struct session, waiter);
+    counter_add(&session->stats->wait_time, clock_now_us() - waiter->since_us);
+    session_move(session, SESSION_READY);
+    attach(session, server);
+    stream_resume(&session->stream);
+}
+
+static void on_failed(struct pool_waiter *waiter, const struct pool_failure *failure)
+{
+    struct session *session = CONTAINER_OF(waiter, struct session, waiter);
+    session_fail(session, failure->sqlstate, failure->message, failure->detail);
+}
+
+/* The unit goes to the backend: with the one at hand, an idle one, or after a wait. */
+static size_t begin_forward(struct session *session, const uint8_t *data, size_t len)
+{
+    struct unit *unit = &session->unit;
+    if (!session->server) {
+        struct server *server = pool_take(session->profile, session->host->loop);
+        if (!server) {
+            session->waiter.loop = session->host->loop;
+            session->waiter.profile = session->profile;
+            session->waiter.on_ready = on_ready;
+            session->waiter.on_failed = on_failed;
+            session_move(session, SESSION_WAITING);
+            pool_wait(&session->waiter);
+            return 0;
+        }
+        attach(session, server);
+    }
+    if (session->fill.on &&
+        !hash128_equal(session->server->facts->signature, session->facts->signature))
+        fill_spoil(session, REASON_BACKEND_DIFFERS);
+    unit->open = true;
+    session_move(session, SESSION_ACTIVE);
+    return forward_messages(session, data, len);
+}
+
+/* ---- simple Query ---- */
+
+/* DEALLOCATE of a name that the client gave in the extended protocol: the backends know it by
+ * another name, so it is answered here. */
+static bool answer_deallocate(struct session *session, const struct query *query, bool more)
+{
+    static const char complete[] = {'C', 0,   0,   0,   15,  'D', 'E', 'A',
+                                    'L', 'L', 'O', 'C', 'A', 'T', 'E', 0};
+    if (!session->statements.count || session->status == 'E' || !query->scanned ||
+        query->canonical.len < 12 || (query->canonical.data[0] | 0x20) != 'd' ||
+        (query->canonical.data[2] | 0x20) != 'a')
+        return false;
+    const struct verdict *verdict = lookup_verdict(session, query);
+    if (!(verdict->effects & EFFECT_DEALLOCATE) || !verdict->object[0])
+        return false;
+    struct client_statement *known =
+        table_remove(&session->statements, slice_of_text(verdict->object));
+    if (!known)
+        return false;
+    statement_unref(known->statement);
+    mem_free(known);
+    uint8_t ready[6] = {'Z', 0, 0, 0, 5, session->status};
+    stream_queue(&session->stream, complete, sizeof(complete));
+    stream_queue(&session->stream, ready, sizeof(ready));
+    if (!more)
+        stream_flush(&session->stream);
+    return true;
+}
+
+static size_t take_query(struct session *session, const struct pgwire_frame *frame,
+                         const uint8_t *data, size_t len)
+{
+    struct unit *unit = &session->unit;
+    if (len < frame->len && frame->len <= SESSION_TEXT_MAX)
+        return 0;
+    begin_unit(session, false);
+    if (unit->answered) {
+        reset_unit(session);
+        session->unnamed_id = 0;
+        return frame->len;
+    }
+    if (unit->forward)
+        return begin_forward(session, data, len);
+    unit->forward = true;
+    struct pgwire_slice text;
+    if (len < frame->len || pgwire_read_text(frame->body, frame->body_len, &text) != PGWIRE_OK)
+        return begin_forward(session, data, len);
+    struct query query = {.text = of(text)};
+    struct scan scan;
+    if (scan_text(query.text, session->host->scratch, &scan) == ERR_OK) {
+        query.scanned = true;
+        query.canonical = slice_of(scan.canonical, scan.canonical_len);
+        query.scan_flags = scan.flags;
+    }
+    counter_add(&session->stats->received, frame->len);
+    bool more = len > frame->len;
+    if (answer_deallocate(session, &query, more)) {
+        reset_unit(session);
+        return frame->len;
+    }
+    switch (lookup_query(session, &query, more)) {
+    case LOOKUP_HIT:
+        session->unnamed_id = 0;
+        reset_unit(session);
+        return frame->len;
+    case LOOKUP_WAIT:
+        unit->forward = false;
+        return 0;
+    case LOOKUP_FORWARD:
+        break;
+    }
+    return begin_forward(session, data, len);
+}
+
+/* ---- extended ---- */
+
+void unnamed_query_of(struct session *session, struct query *query)
+{
+    query->text = slice_of(buf_head(&session->unnamed_query), buf_len(&session->unnamed_query));
+    query->types = slice_of(buf_head(&session->unnamed_types), buf_len(&session->unnamed_types));
+    query->canonical =
+        slice_of(buf_head(&session->unnamed_canonical), buf_len(&session->unnamed_canonical));
+    query->shape = session->unnamed_shape;
+    query->scan_flags = session->unnamed_flags;
+    query->scanned = session->unnamed_scanned;
+}
+
+void session_set_unnamed(struct session *session, struct slice query, struct slice types)
+{
+    session->unnamed_version = realm_wanted(session->database->realm);
+    session->unnamed_id = statement_next_id();
+    if (session->unnamed_scanned &&
+        slice_equal(
+            query, slice_of(buf_head(&session->unnamed_query), buf_len(&session->unnamed_query))) &&
+        slice_equal(types,
+                    slice_of(buf_head(&session->unnamed_types), buf_len(&session->unnamed_types))))
+        return;
+    buf_clear(&session->unnamed_query);
+    buf_append(&session->unnamed_query, query.data, query.len);
+    buf_clear(&session->unnamed_types);
+    buf_append(&session->unnamed_types, types.data, types.len);
+    buf_clear(&session->unnamed_canonical);
+    struct scan scan;
+    session->unnamed_scanned = scan_text(query, session->host->scratch, &scan) == ERR_OK;
+    session->unnamed_shape = (struct hash128){0};
+    if (!session->unnamed_scanned)
+        return;
+    session->unnamed_flags = scan.flags;
+    session->unnamed_shape = scan_shape(slice_of(scan.canonical, scan.canonical_len));
+    buf_append(&session->unnamed_canonical, scan.canonical, scan.canonical_len);
+}
+
+/* The statement that a Bind means; false if there is none or DDL has passed since it was parsed. */
+static bool bound_query(struct session *session, const struct pgwire_bind *bind,
+                        const struct pgwire_parse *parse, struct query *out)
+{
+    uint64_t wanted = realm_wanted(session->database->realm);
+    if (parse) {
+        if (bind->statement.len || parse->name.len)
+            return false;
+        session_set_unnamed(session, of(parse->query), of(parse->types));
+        unnamed_query_of(session, out);
+    } else if (!bind->statement.len) {
+        if (!session->unnamed_id || session->unnamed_version != wanted)
+            return false;
+        unnamed_query_of(session, out);
+    } else {
+        const struct client_statement *known = table_get(&session->statements, of(bind->statement));
+        if (!known || known->version != wanted)
+            return false;
+        const struct statement *statement = known->statement;
+        out->text = statement->query;
+        out->types = statement->types;
+        out->canonical = statement->canonical;
+        out->shape = statement->shape;
+        out->scan_flags = statement->scan_flags;
+        out->scanned = statement->scanned;
+    }
+    out->arguments = of(bind->arguments);
+    return true;
+}
+
+/* True if the unit is [Parse] Bind [Describe portal] Execute Sync of unnamed portal and all rows:
+ * what drivers send for one statement. */
+static bool is_one_statement(struct session *session, const struct message *messages,
+                             unsigned count, struct query *out)
+{
+    unsigned at = 0;
+    struct pgwire_parse parse;
+    struct pgwire_bind bind;
+    struct pgwire_target target;
+    struct pgwire_execute execute;
+    bool with_parse = false;
+    if (at < count && messages[at].type == 'P') {
+        if (pgwire_read_parse(messages[at].frame.body, messages[at].frame.body_len, &parse) !=
+            PGWIRE_OK)
+            return false;
+        with_parse = true;
+        at++;
+    }
+    if (at >= count || messages[at].type != 'B' ||
+        pgwire_read_bind(messages[at].frame.body, messages[at].frame.body_len, &bind) !=
+            PGWIRE_OK ||
+        bind.portal.len)
+        return false;
+    at++;
+    if (at < count && messages[at].type == 'D') {
+        if (pgwire_read_target(messages[at].frame.body, messages[at].frame.body_len, &target) !=
+                PGWIRE_OK ||
+            target.kind != 'P' || target.name.len)
+            return false;
+        out->with_describe = true;
+        at++;
+    }
+    if (at + 2 != count || messages[at].type != 'E' || messages[at + 1].type != 'S' ||
+        pgwire_read_execute(messages[at].frame.body, messages[at].frame.body_len, &execute) !=
+            PGWIRE_OK ||
+        execute.portal.len || execute.row_max)
+        return false;
+    out->extended = true;
+    out->with_parse = with_parse;
+    return bound_query(session, &bind, with_parse ? &parse : NULL, out);
+}
+
+/* Walks the messages of the unit at the head of the input. Returns its length when Sync is there,
+ * 0 when more is needed, SIZE_MAX when it has to be passed on before its end is known. */
+static size_t walk_unit(struct session *session, const uint8_t *data, size_t len,
+                        struct message *messages, unsigned *out_count)
+{
+    size_t at = 0;
+    unsigned count = 0;
+    if (session->unit.scanned) {
+        at = session->unit.scanned;
+        count = SESSION_UNIT_MESSAGES + 1;
+    }
+    for (;;) {
+        struct pgwire_frame frame;
+        enum pgwire_status status = pgwire_frame_request(data + at, len - at, &frame);
+        if (status == PGWIRE_MORE)
+            break;
+        if (status != PGWIRE_OK)
+            return SIZE_MAX;
+        if (frame.type != 'P' && frame.type != 'B' && frame.type != 'D' && frame.type != 'E' &&
+            frame.type != 'C' && frame.type != 'S')
+            return SIZE_MAX;
+        if (len - at < frame.len)
+            break;
+        if (count < SESSION_UNIT_MESSAGES)
+            messages[count] = (struct message){.type = frame.type, .at = at, .frame = frame};
+        count++;
+        at += frame.len;
+        if (frame.type == 'S') {
+            *out_count = count;
+            return at;
+        }
+        if (count > SESSION_UNIT_MESSAGES)
+            session->unit.scanned = at;
+    }
+    return len >= conf_current()->options.client_buffer_max_bytes ? SIZE_MAX : 0;
+}
+
+static size_t take_batch(struct session *session, const uint8_t *data, size_t len)
+{
+    struct unit *unit = &session->unit;
+    if (unit->begun && unit->forward)
+        return begin_forward(session, data, len);
+    struct message messages[SESSION_UNIT_MESSAGES];
+    unsigned count = 0;
+    size_t whole = walk_unit(session, data, len, messages, &count);
+    if (!whole)
+        return 0;
+    begin_unit(session, true);
+    if (unit->answered) {
+        reset_unit(session);
+        return whole;
+    }
+    if (whole != SIZE_MAX && count <= SESSION_UNIT_MESSAGES) {
+        struct query query = {0};
+        if (is_one_statement(session, messages, count, &query)) {
+            counter_add(&session->stats->received, whole);
+            switch (lookup_query(session, &query, len > whole)) {
+            case LOOKUP_HIT:
+                counter_add(&session->stats->bind_count, 1);
+                counter_add(&session->stats->client_parse_count, query.with_parse ? 1 : 0);
+                reset_unit(session);
+                return whole;
+            case LOOKUP_WAIT:
+                return 0;
+            case LOOKUP_FORWARD:
+                break;
+            }
+        } else if (count > 2) {
+            counter_add(&session->host->bypass[REASON_PIPELINE], 1);
+        }
+    }
+    unit->forward = true;
+    return begin_forward(session, data, len);
+}
+
+/* ---- a message when nothing is under way ---- */
+
+/* Consumes what is left of a unit that was cancelled while it waited; at its end the client gets
+ * the ReadyForQuery that it is owed. */
+static size_t skip_refused(struct session *session, const uint8_t *data, size_t len)
+{
+    struct pgwire_frame frame;
+    if (pgwire_frame_request(data, len, &frame) != PGWIRE_OK || len < frame.len)
+        return 0;
+    if (frame.type == 'Q' || frame.type == 'S' || frame.type == 'F') {
+        uint8_t ready[6] = {'Z', 0, 0, 0, 5, session->status};
+        stream_write(&session->stream, ready, sizeof(ready));
+        reset_unit(session);
+    }
+    return frame.len;
+}
+
+static size_t take_unit(struct session *session, const uint8_t *data, size_t len)
+{
+    struct unit *unit = &session->unit;
+    if (unit->skip_left) {
+        size_t used = size_min(unit->skip_left, len);
+        unit->skip_left -= used;
+        return used;
+    }
+    if (unit->refused)
+        return skip_refused(session, data, len);
+    struct pgwire_frame frame;
+    enum pgwire_status status = pgwire_frame_request(data, len, &frame);
+    if (status == PGWIRE_MORE)
+        return 0;
+    if (status != PGWIRE_OK || frame.len > conf_current()->options.max_packet_size_bytes) {
+        session_fail(session, "08P01", "invalid frontend message", pgwire_status_text(status));
+        return 0;
+    }
+    switch (frame.type) {
+    case 'Q':
+        return take_query(session, &frame, data, len);
+    case 'P':
+    case 'B':
+    case 'D':
+    case 'E':
+    case 'C':
+    case 'H':
+    case 'S':
+        return take_batch(session, data, len);
+    case 'F':
+        begin_unit(session, false);
+        unit->forward = true;
+        return begin_forward(session, data, len);
+    case 'd':
+    case 'c':
+    case 'f':
+        unit->skip_left = frame.len;
+        return take_unit(session, data, len);
+    case 'X':
+        session_end(session);
+        return len;
+    default:
+        session_fail(session, "08P01", "invalid frontend message type",
+                     pgwire_request_name(frame.type));
+        return 0;
+    }
+}
+
+/* True if the client's next bytes have to wait for something else than more bytes. */
+static bool is_busy(const struct session *session)
+{
+    const struct unit *unit = &session->unit;
+    switch (session->state) {
+    case SESSION_LOOKUP:
+    case SESSION_WAITING:
+        return true;
+    case SESSION_ACTIVE:
+        return !(unit->open || unit->copying || unit->pass_left || unit->skip_left) ||
+               stream_pending(&session->server->stream) > SESSION_FORWARD_MAX / 2;
+    case SESSION_READY:
+        return stream_pending(&session->stream) > SESSION_OUTPUT_MAX;
+    case SESSION_STARTUP:
+    case SESSION_AUTH:
+    case SESSION_WELCOME:
+    case SESSION_CONSOLE:
+    case SESSION_DRAINING:
+    case SESSION_CLOSING:
+    case SESSION_STATE_COUNT:
+        break;
+    }
+    return false;
+}
+
+size_t unit_on_input(struct session *session, const uint8_t *data, size_t len)
+{
+    size_t done = 0;
+    while (done < len && !session->end_after_flush) {
+        size_t used = 0;
+        if (session->state == SESSION_READY) {
+            if (stream_pending(&session->stream) > SESSION_OUTPUT_MAX)
+                break;
+            used = take_unit(session, data + done, len - done);
+        } else if (session->state == SESSION_ACTIVE && !is_busy(session)) {
+            used = forward_messages(session, data + done, len - done);
+        }
+        if (!used)
+            break;
+        done += used;
+    }
+    if (stream_pending(&session->stream))
+        stream_flush(&session->stream);
+    if (len - done >= conf_current()->options.client_buffer_max_bytes && is_busy(session))
+        stream_pause(&session->stream);
+    return done;
+}
+
+/* ---- the end of a unit ---- */
+
+static void forget_statements(struct session *session)
+{
+    session_statements_fini(session);
+    session->unnamed_id = 0;
+}
+
+static void apply_effects(struct session *session)
+{
+    const struct unit *unit = &session->unit;
+    if (unit->discards) {
+        forget_statements(session);
+        statements_clear(session->server->statements);
+        session->server->unnamed_statement = 0;
+        if ((unit->effects & EFFECT_UNPIN) && !session->dirty)
+            session->pin = PIN_NONE;
+    }
+    if (unit->effects & EFFECT_PIN) {
+        if (session->pin == PIN_NONE)
+            session->pin = unit->pin;
+        session->dirty = session->dirty || (unit->effects & EFFECT_DIRTY);
+    }
+    if (unit->effects & (EFFECT_DDL | EFFECT_GLOBAL))
+        control_refresh(session->database->control);
+}
+
+void unit_done(struct session *session, uint8_t status)
+{
+    uint64_t now_us = clock_now_us();
+    session->status = status;
+    apply_effects(session);
+    if (status == 'I') {
+        write_set_clear(&session->written);
+        session->local_settings = false;
+        if (session->portals.count)
+            table_fini(&session->portals);
+        session->unnamed_portal = 0;
+        counter_add(&session->stats->xact_count, 1);
+    }
+    counter_add(&session->stats->query_time, now_us - session->unit.since_us);
+    if (session->fill.on)
+        fill_end(session);
+    owed_shrink(&session->owed);
+    reset_unit(session);
+    session->idle_since_ms = loop_now_ms(session->host->loop);
+    if (session->state == SESSION_DRAINING) {
+        session_release_server(session);
+        session_end(session);
+        return;
+    }
+    session_move(session, SESSION_READY);
+    int mode = pool_mode_of(session->pool);
+    if (status != 'I' && mode == POOL_MODE_STATEMENT) {
+        session_drop_server(session);
+        session_fail(session, "08P01",
+                     "transaction blocks are not allowed in statement pooling mode", NULL);
+        return;
+    }
+    if (status == 'I' && session->pin == PIN_NONE && mode != POOL_MODE_SESSION)
+        session_release_server(session);
+    if (session->host->draining && status == 'I') {
+        session_end(session);
+        return;
+    }
+    stream_resume(&session->stream);
+}
+
+/* ---- the server's side ---- */
+
+static size_t server_on_input(void *context, struct server *server, const uint8_t *data, size_t len)
+{
+    (void)server;
+    return relay_on_input(context, data, len);
+}
+
+static void server_on_drained(void *context, struct server *server)
+{
+    (void)server;
+    struct session *session = context;
+    stream_resume(&session->stream);
+}
+
+static void server_on_lost(void *context, struct server *server, enum err err, int error_number)
+{
+    (void)err;
+    (void)error_number;
+    struct session *session = context;
+    struct database *database = session->database;
+    log_warn("server connection lost", "database", database->name, "session",
+             log_num((int64_t)session->id), "backend", log_num((int64_t)server->backend_pid), NULL);
+    session_server_lost(database);
+    session_drop_server(session);
+    if (session->state == SESSION_DRAINING || session->fatal_relayed)
+        session_end(session);
+    else
+        session_fail(session, "08006", "server closed the connection unexpectedly", NULL);
+}
+
+const struct server_user session_server_user = {
+    .on_input = server_on_input,
+    .on_drained = server_on_drained,
+    .on_lost = server_on_lost,
+};
