@@ -231,6 +231,7 @@ class Proxy(Scratch):
 
     def __init__(self, postgres, binary=None, databases=None, users=None, userlist=None, **options):
         super().__init__("proxy")
+        self.postgres = postgres
         self.binary = pathlib.Path(binary or BINARY)
         self.console_port = free_port()
         self.config = self.directory / "pgrecall.ini"
