@@ -317,6 +317,9 @@ static bool row_add(struct catalog_builder *builder, enum catalog_query query,
         return true;
     case CATALOG_QUERY_CODE:
         return code_add(builder, values);
+    case CATALOG_QUERY_EVENT_TRIGGERS:
+        builder->catalog->event_triggers = true;
+        return true;
     case CATALOG_QUERY_COUNT:
         break;
     }

@@ -13,121 +13,78 @@
 #define EXPRESSIONS(kind, owner, column, from)                                                     \
     "SELECT '" kind "', " owner ", " column "::text FROM " from " AND " column " IS NOT NULL"
 
+/* clang-format off */
 static const struct {
     const char *text;
     unsigned columns;
 } queries[CATALOG_QUERY_COUNT] = {
-    [CATALOG_QUERY_TYPES] =
-        {"SELECT t.oid, t.typname, n.nspname = 'pg_catalog' AND t.oid < 16384, t.typtype,"
-         " CASE WHEN t.typcategory = 'A' THEN t.typelem ELSE 0 END, t.typbasetype"
-         " FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace",
-         6},
-    [CATALOG_QUERY_FUNCTIONS] =
-        {"SELECT p.oid, p.proname, p.oid < 16384, n.nspname = 'pg_catalog', p.provolatile,"
-         " p.prokind, l.lanname IN ('c', 'internal'),"
-         " EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass"
-         "  AND d.objid = p.oid AND d.deptype = 'e'),"
-         " p.proargtypes::text, p.pronargdefaults, p.provariadic <> 0, p.prorettype"
-         " FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace"
-         " JOIN pg_language l ON l.oid = p.prolang",
-         12},
-    [CATALOG_QUERY_OPERATORS] =
-        {"SELECT o.oid, o.oprname, n.nspname = 'pg_catalog' AND o.oid < 16384, o.oprleft,"
-         " o.oprright, o.oprcode::oid"
-         " FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace",
-         6},
-    [CATALOG_QUERY_CASTS] = {"SELECT castsource, casttarget, castfunc, castcontext, castmethod"
-                             " FROM pg_cast WHERE oid >= 16384",
-                             5},
-    [CATALOG_QUERY_OPERATOR_CLASSES] =
-        {"SELECT c.opcname FROM pg_opclass c JOIN pg_am a ON a.oid = c.opcmethod"
-         " JOIN pg_type t ON t.oid = c.opcintype"
-         " WHERE c.oid >= 16384 AND c.opcdefault AND a.amname IN ('btree', 'hash')"
-         " AND (t.oid < 16384 OR t.typtype <> 'b')",
-         1},
-    [CATALOG_QUERY_COLLATIONS] =
-        {"SELECT c.collname, bool_and(n.nspname = 'pg_catalog' AND c.oid < 16384)"
-         " FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace GROUP BY 1",
-         2},
-    [CATALOG_QUERY_RELATIONS] =
-        {"SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relrowsecurity"
-         " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-         " WHERE c.relkind IN ('r', 'p', 'm', 'v', 'f', 'S') AND n.nspname <> 'pg_toast'",
-         6},
-    [CATALOG_QUERY_INHERITS] = {"SELECT inhrelid, inhparent FROM pg_inherits", 2},
-    [CATALOG_QUERY_COLUMNS] = {"SELECT a.attrelid, a.attname, a.atttypid"
-                               " FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid"
-                               " WHERE a.attrelid >= 16384 AND a.attnum > 0 AND NOT a.attisdropped"
-                               " AND c.relkind IN ('r', 'p', 'm', 'v', 'f')",
-                               3},
-    [CATALOG_QUERY_FOREIGN_KEYS] =
-        {"SELECT conrelid, confrelid,"
-         " confdeltype IN ('c', 'n', 'd') OR confupdtype IN ('c', 'n', 'd')"
-         " FROM pg_constraint WHERE contype = 'f'",
-         3},
-    [CATALOG_QUERY_TRIGGERS] = {"SELECT tgrelid, tgfoid::oid FROM pg_trigger"
-                                " WHERE NOT tgisinternal AND tgenabled <> 'D'",
-                                2},
-    [CATALOG_QUERY_CODE] =
-        {
-            /* v: a view's or materialized view's query, r: a rule, R: its condition */
-            "SELECT CASE WHEN r.rulename = '_RETURN' THEN 'v' ELSE 'r' END, r.ev_class,"
-            " r.ev_action::text FROM pg_rewrite r WHERE r.ev_class >= 16384"
-            " UNION ALL " EXPRESSIONS("R", "ev_class", "ev_qual",
-                                      "pg_rewrite WHERE ev_class >= 16384")
-            /* e: an expression that a write may run, p: one that reads run as well */
-            " UNION ALL " EXPRESSIONS("e", "adrelid", "adbin", "pg_attrdef WHERE adrelid >= 16384") " UNION ALL " EXPRESSIONS(
-                "e", "conrelid", "conbin",
-                "pg_constraint "
-                "WHERE conrelid "
-                "<> 0") " UNION "
-                        "ALL"
-                        " " EXPRESSIONS("e", "indrelid", "indexprs", "pg_index WHERE indrelid >= 16384") " UNION ALL " EXPRESSIONS("e", "indrelid", "indpred", "pg_index WHERE indrelid >= 16384") " UNION ALL " EXPRESSIONS(
-                            "e", "partrelid", "partexprs",
-                            "pg_partitioned_table WHERE partrelid >= 16384") " UNION "
-                                                                             "ALL " EXPRESSIONS("e",
-                                                                                                "tg"
-                                                                                                "re"
-                                                                                                "li"
-                                                                                                "d",
-                                                                                                "tg"
-                                                                                                "qu"
-                                                                                                "a"
-                                                                                                "l",
-                                                                                                "pg"
-                                                                                                "_t"
-                                                                                                "ri"
-                                                                                                "gg"
-                                                                                                "er"
-                                                                                                " W"
-                                                                                                "HE"
-                                                                                                "RE"
-                                                                                                " N"
-                                                                                                "OT"
-                                                                                                " t"
-                                                                                                "gi"
-                                                                                                "si"
-                                                                                                "nt"
-                                                                                                "er"
-                                                                                                "na"
-                                                                                                "l") " UNION ALL " EXPRESSIONS("p",
-                                                                                                                               "polrelid",
-                                                                                                                               "polqual",
-                                                                                                                               "pg_policy WHERE true") " UNION ALL " EXPRESSIONS("p",
-                                                                                                                                                                                 "polrelid",
-                                                                                                                                                                                 "polwithcheck",
-                                                                                                                                                                                 "pg_policy WHERE true")
-            /* d: of a domain */
-            " UNION ALL " EXPRESSIONS(
-                "d", "contypid", "conbin",
-                "pg_constraint WHERE contypid <> 0") " UNION ALL " EXPRESSIONS("d", "oid",
-                                                                               "typdefaultbin",
-                                                                               "pg_type WHERE "
-                                                                               "typtype = 'd' "
-                                                                               "AND oid >= "
-                                                                               "16384"),
-            3},
+    [CATALOG_QUERY_TYPES] = {
+        "SELECT t.oid, t.typname, n.nspname = 'pg_catalog' AND t.oid < 16384, t.typtype,"
+        " CASE WHEN t.typcategory = 'A' THEN t.typelem ELSE 0 END, t.typbasetype"
+        " FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace", 6},
+    [CATALOG_QUERY_FUNCTIONS] = {
+        "SELECT p.oid, p.proname, p.oid < 16384, n.nspname = 'pg_catalog', p.provolatile,"
+        " p.prokind, l.lanname IN ('c', 'internal'),"
+        " EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass"
+        "  AND d.objid = p.oid AND d.deptype = 'e'),"
+        " p.proargtypes::text, p.pronargdefaults, p.provariadic <> 0, p.prorettype"
+        " FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace"
+        " JOIN pg_language l ON l.oid = p.prolang", 12},
+    [CATALOG_QUERY_OPERATORS] = {
+        "SELECT o.oid, o.oprname, n.nspname = 'pg_catalog' AND o.oid < 16384, o.oprleft,"
+        " o.oprright, o.oprcode::oid"
+        " FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace", 6},
+    [CATALOG_QUERY_CASTS] = {
+        "SELECT castsource, casttarget, castfunc, castcontext, castmethod"
+        " FROM pg_cast WHERE oid >= 16384", 5},
+    [CATALOG_QUERY_OPERATOR_CLASSES] = {
+        "SELECT c.opcname FROM pg_opclass c JOIN pg_am a ON a.oid = c.opcmethod"
+        " JOIN pg_type t ON t.oid = c.opcintype"
+        " WHERE c.oid >= 16384 AND c.opcdefault AND a.amname IN ('btree', 'hash')"
+        " AND (t.oid < 16384 OR t.typtype <> 'b')", 1},
+    [CATALOG_QUERY_COLLATIONS] = {
+        "SELECT c.collname, bool_and(n.nspname = 'pg_catalog' AND c.oid < 16384)"
+        " FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace GROUP BY 1", 2},
+    [CATALOG_QUERY_RELATIONS] = {
+        "SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relrowsecurity"
+        " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE c.relkind IN ('r', 'p', 'm', 'v', 'f', 'S') AND n.nspname <> 'pg_toast'", 6},
+    [CATALOG_QUERY_INHERITS] = {
+        "SELECT inhrelid, inhparent FROM pg_inherits", 2},
+    [CATALOG_QUERY_COLUMNS] = {
+        "SELECT a.attrelid, a.attname, a.atttypid"
+        " FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid"
+        " WHERE a.attrelid >= 16384 AND a.attnum > 0 AND NOT a.attisdropped"
+        " AND c.relkind IN ('r', 'p', 'm', 'v', 'f')", 3},
+    [CATALOG_QUERY_FOREIGN_KEYS] = {
+        "SELECT conrelid, confrelid,"
+        " confdeltype IN ('c', 'n', 'd') OR confupdtype IN ('c', 'n', 'd')"
+        " FROM pg_constraint WHERE contype = 'f'", 3},
+    [CATALOG_QUERY_TRIGGERS] = {
+        "SELECT tgrelid, tgfoid::oid FROM pg_trigger"
+        " WHERE NOT tgisinternal AND tgenabled <> 'D'", 2},
+    [CATALOG_QUERY_CODE] = {
+        /* v: a view's or materialized view's query, r: a rule, R: its condition */
+        "SELECT CASE WHEN rulename = '_RETURN' THEN 'v' ELSE 'r' END, ev_class, ev_action::text"
+        " FROM pg_rewrite WHERE ev_class >= 16384"
+        " UNION ALL " EXPRESSIONS("R", "ev_class", "ev_qual", "pg_rewrite WHERE ev_class >= 16384")
+        /* e: an expression that a write may run */
+        " UNION ALL " EXPRESSIONS("e", "adrelid", "adbin", "pg_attrdef WHERE adrelid >= 16384")
+        " UNION ALL " EXPRESSIONS("e", "conrelid", "conbin", "pg_constraint WHERE conrelid <> 0")
+        " UNION ALL " EXPRESSIONS("e", "indrelid", "indexprs", "pg_index WHERE indrelid >= 16384")
+        " UNION ALL " EXPRESSIONS("e", "indrelid", "indpred", "pg_index WHERE indrelid >= 16384")
+        " UNION ALL " EXPRESSIONS("e", "partrelid", "partexprs", "pg_partitioned_table WHERE true")
+        " UNION ALL " EXPRESSIONS("e", "tgrelid", "tgqual", "pg_trigger WHERE NOT tgisinternal")
+        /* p: one that reads run as well, d: of a domain */
+        " UNION ALL " EXPRESSIONS("p", "polrelid", "polqual", "pg_policy WHERE true")
+        " UNION ALL " EXPRESSIONS("p", "polrelid", "polwithcheck", "pg_policy WHERE true")
+        " UNION ALL " EXPRESSIONS("d", "contypid", "conbin", "pg_constraint WHERE contypid <> 0")
+        " UNION ALL " EXPRESSIONS("d", "oid", "typdefaultbin", "pg_type WHERE oid >= 16384"), 3},
+    [CATALOG_QUERY_EVENT_TRIGGERS] = {
+        "SELECT evtname FROM pg_event_trigger"
+        " WHERE evtenabled <> 'D' AND evtname !~ '^pgrecall'", 1},
 };
+/* clang-format on */
 
 #define ROWS(table, where)                                                                         \
     "(SELECT concat(count(*), ' ', sum(hashint8extended(xmin::text::bigint, oid::bigint)))"        \

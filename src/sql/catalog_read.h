@@ -87,9 +87,10 @@ struct catalog {
     _Atomic(unsigned) refs;
     uint64_t version;
     size_t bytes;
-    bool casts_denied; /* user-defined casts may change what built-in types do: cache nothing */
-    bool casts_code;   /* user-defined casts may run unknown functions: anything may write */
-    bool domains_code; /* so may the checks of some domain */
+    bool casts_denied;   /* user-defined casts may change what built-in types do: cache nothing */
+    bool casts_code;     /* user-defined casts may run unknown functions: anything may write */
+    bool domains_code;   /* so may the checks of some domain */
+    bool event_triggers; /* DDL runs unknown functions */
 
     struct catalog_relation *relations; /* by oid */
     size_t relation_count;

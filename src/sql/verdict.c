@@ -8,7 +8,9 @@
 #include <ctype.h>
 #include <pthread.h>
 
+#include "analyze.h"
 #include "base/macros.h"
+#include "classify.h"
 #include "sql/scan.h"
 
 enum { REASON_NAME_MAX = 24 };
@@ -54,11 +56,15 @@ const char *reason_name(enum reason reason)
 void verdict_prove(struct slice text, unsigned scan_flags, const struct catalog *catalog,
                    struct verdict *out)
 {
-    (void)text;
-    (void)scan_flags;
-    (void)catalog;
-    *out = (struct verdict){.reason = REASON_SYNTAX,
-                            .effects = EFFECT_WRITES_ALL | EFFECT_DDL | EFFECT_GLOBAL |
-                                       EFFECT_TX_BEGIN | EFFECT_TX_END | EFFECT_PIN | EFFECT_DIRTY,
-                            .pin = PIN_UNKNOWN};
+    struct facts facts;
+
+    facts_init(&facts);
+    if (scan_flags & SCAN_DOUBT)
+        facts_unknown(&facts, REASON_DOUBTFUL_TEXT);
+    else
+        analyze_text(text, &facts);
+    if (scan_flags & SCAN_SEVERAL)
+        facts_deny(&facts, REASON_SEVERAL_STATEMENTS, NULL);
+    classify_facts(&facts, scan_flags, catalog, out);
+    facts_fini(&facts);
 }

@@ -1,0 +1,41 @@
+/* Between the files of the walk: analyze.c (the way), analyze_rules.c (what each node means inside
+ * a query), analyze_statement.c (what each kind of statement does). */
+#pragma once
+
+#include "facts.h"
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wredundant-decls"
+#include <pg_query/pg_query.pb-c.h>
+#pragma GCC diagnostic pop
+
+enum { WALK_DEPTH_MAX = 8000 };
+
+struct walk {
+    struct facts *facts;
+    unsigned depth;
+    bool plan_only; /* EXPLAIN without ANALYZE: nothing is written */
+};
+
+struct walk_rule {
+    const ProtobufCMessageDescriptor *descriptor;
+    enum reason reason; /* what such a node says against caching */
+    /* Adds facts; true if the children are to be walked as well. */
+    bool (*handle)(struct walk *walk, const ProtobufCMessage *message);
+};
+
+const struct walk_rule *walk_rule_of(const ProtobufCMessageDescriptor *descriptor);
+
+void walk_message(struct walk *walk, const ProtobufCMessage *message);
+void walk_fields(struct walk *walk, const ProtobufCMessage *message);
+void walk_nodes(struct walk *walk, PgQuery__Node *const *nodes, size_t count);
+void walk_statement(struct walk *walk, const PgQuery__Node *statement);
+
+const char *walk_string(const PgQuery__Node *node);
+const char *walk_names(PgQuery__Node *const *names, size_t count, const char **out_schema);
+
+/* A statement creates this relation: DDL, or a pin if it is temporary. */
+void walk_creates(struct walk *walk, const PgQuery__RangeVar *relation);
+
+/* A relation in a clause that is no query: its name and schema as facts. */
+void walk_relation(struct walk *walk, enum fact_kind kind, const PgQuery__RangeVar *relation);

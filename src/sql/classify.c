@@ -1,0 +1,443 @@
+/* The proof: every name that a text uses is looked up, without the search_path, and the worst of
+ * all that the name could mean decides.
+ *
+ * Names      An unqualified name stands for every relation, function, operator or type of that name
+ *            in any schema. What a session's search_path makes of it is among them; which one it is
+ *            is part of the key elsewhere.
+ * Two sides  Reading (may the answer be cached, and what does it depend on) and effects (what may
+ *            the statement do). A reason against caching never ends the walk: effects are collected
+ *            to the end.
+ */
+#include "classify.h"
+
+#include <stdio.h>
+
+#include "catalog_read.h"
+#include "sql/scan.h"
+
+struct proof {
+    const struct facts *facts;
+    const struct catalog *catalog;
+    struct verdict *out;
+    bool has_time;     /* a value of type time may occur */
+    bool has_timezone; /* AT TIME ZONE: of a time it depends on the day */
+};
+
+static void deny(struct proof *proof, enum reason reason, const char *object)
+{
+    struct verdict *out = proof->out;
+
+    if (out->reason != REASON_NONE)
+        return;
+    out->reason = reason;
+    (void)snprintf(out->object, sizeof(out->object), "%s", object);
+}
+
+static void pin(struct proof *proof, enum pin why, unsigned effects)
+{
+    proof->out->effects |= EFFECT_PIN | effects;
+    if (proof->out->pin == PIN_NONE)
+        proof->out->pin = why;
+}
+
+static void effect_join(struct proof *proof, enum function_effect effect)
+{
+    switch (effect) {
+    case FUNCTION_HARMLESS:
+        break;
+    case FUNCTION_PIN_LOCK:
+        pin(proof, PIN_LOCK, 0);
+        break;
+    case FUNCTION_PIN_SETTING:
+        pin(proof, PIN_SETTING, EFFECT_DIRTY);
+        break;
+    case FUNCTION_UNKNOWN:
+        pin(proof, PIN_FUNCTION, EFFECTS_FUNCTION);
+        break;
+    }
+}
+
+/* Adds an OID to a list; false when it is full. */
+static bool table_add(uint32_t *list, uint16_t *count, uint32_t oid)
+{
+    for (unsigned i = 0; i < *count; i++) {
+        if (list[i] == oid)
+            return true;
+    }
+    if (*count >= VERDICT_TABLES_MAX)
+        return false;
+    list[(*count)++] = oid;
+    return true;
+}
+
+static bool is_cte(const struct proof *proof, const char *name)
+{
+    for (unsigned i = 0; i < proof->facts->count; i++) {
+        const struct fact *fact = &proof->facts->list[i];
+
+        if (fact->kind == FACT_CTE && strcmp(fact->name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool schema_is_system(const char *schema)
+{
+    return strcmp(schema, "pg_catalog") == 0 || strcmp(schema, "information_schema") == 0 ||
+           strcmp(schema, "pg_toast") == 0;
+}
+
+/* --- relations --- */
+
+static void relation_read(struct proof *proof, const struct catalog_relation *relation)
+{
+    struct verdict *out = proof->out;
+
+    if (relation->read_code)
+        effect_join(proof, FUNCTION_UNKNOWN);
+    if (relation->read_elsewhere)
+        out->effects |= EFFECT_WRITES_ALL;
+    proof->has_time |= relation->has_time;
+    if (relation->read_reason != REASON_NONE) {
+        deny(proof, relation->read_reason, relation->full_name);
+        return;
+    }
+    for (unsigned i = 0; i < relation->reads.count; i++) {
+        if (!table_add(out->reads, &out->read_count,
+                       proof->catalog->closures[relation->reads.first + i]))
+            deny(proof, REASON_TOO_MANY_TABLES, relation->full_name);
+    }
+}
+
+static void closure_write(struct proof *proof, const struct closure *closure)
+{
+    struct verdict *out = proof->out;
+
+    if (closure->code)
+        effect_join(proof, FUNCTION_UNKNOWN);
+    if (closure->all)
+        out->effects |= EFFECT_WRITES_ALL;
+    for (unsigned i = 0; i < closure->count; i++) {
+        if (!table_add(out->writes, &out->write_count,
+                       proof->catalog->closures[closure->first + i]))
+            out->effects |= EFFECT_WRITES_ALL;
+    }
+}
+
+static void relation_write(struct proof *proof, enum fact_kind kind,
+                           const struct catalog_relation *relation)
+{
+    if (relation->system) { /* the catalog itself, or a view like pg_settings */
+        pin(proof, PIN_UNKNOWN, EFFECTS_FUNCTION | EFFECT_GLOBAL);
+        return;
+    }
+    if (kind == FACT_INSERT)
+        closure_write(proof, &relation->closures[CLOSURE_INSERT]);
+    else if (kind == FACT_TRUNCATE || kind == FACT_TRUNCATE_CASCADE)
+        closure_write(proof, &relation->closures[CLOSURE_TRUNCATE]);
+    else
+        closure_write(proof, &relation->closures[CLOSURE_WRITE]);
+}
+
+/* A name that the snapshot does not have: it may have come since, as anything. */
+static void relation_unknown(struct proof *proof, const struct fact *fact)
+{
+    bool system = fact->schema && schema_is_system(fact->schema);
+    bool temporary = fact->schema && strncmp(fact->schema, "pg_temp", 7) == 0;
+
+    deny(proof,
+         system      ? REASON_SYSTEM_RELATION
+         : temporary ? REASON_TEMPORARY
+                     : REASON_UNKNOWN_RELATION,
+         fact->name);
+    if (fact->kind == FACT_READ && (system || temporary))
+        return;
+    if (temporary)
+        return; /* nobody else sees it */
+    effect_join(proof, FUNCTION_UNKNOWN);
+}
+
+static void relation_judge(struct proof *proof, const struct fact *fact)
+{
+    size_t first;
+    size_t count = catalog_find_named(proof->catalog, fact->name, &first);
+    bool found = false;
+
+    for (size_t i = first; i < first + count; i++) {
+        const struct catalog_relation *relation =
+            &proof->catalog->relations[proof->catalog->relations_by_name[i]];
+
+        if (fact->schema && strcmp(fact->schema, relation->schema) != 0)
+            continue;
+        found = true;
+        if (fact->kind == FACT_READ)
+            relation_read(proof, relation);
+        else
+            relation_write(proof, fact->kind, relation);
+    }
+    if (found || (fact->kind == FACT_READ && !fact->schema && is_cte(proof, fact->name)))
+        return;
+    relation_unknown(proof, fact);
+}
+
+/* --- functions, operators, attributes --- */
+
+/* The worst class of all types that the name may mean; false if there is none. */
+static bool type_class_named(const struct proof *proof, const struct fact *fact,
+                             enum type_class *out_class, bool *out_code, bool *out_time)
+{
+    size_t first;
+    size_t count = catalog_find_types(proof->catalog, fact->name, &first);
+    bool only_builtin = fact->schema && strcmp(fact->schema, "pg_catalog") == 0;
+    bool found = false;
+
+    *out_class = TYPE_SAFE;
+    *out_code = false;
+    *out_time = false;
+    for (size_t i = first; i < first + count; i++) {
+        const struct catalog_type *type = &proof->catalog->types[proof->catalog->types_by_name[i]];
+
+        if (only_builtin && !type->builtin)
+            continue;
+        found = true;
+        if (type->class > *out_class)
+            *out_class = type->class;
+        *out_code |= type->code;
+        *out_time |= type->time;
+    }
+    return found;
+}
+
+/* name(x) is a cast where a type has that name. */
+static void call_as_cast_judge(struct proof *proof, const struct fact *fact)
+{
+    enum type_class class;
+    bool code;
+    bool time;
+
+    if (!type_class_named(proof, fact, &class, &code, &time))
+        return;
+    if (code)
+        effect_join(proof, FUNCTION_UNKNOWN);
+    proof->has_time |= time;
+    if (class == TYPE_SAFE)
+        return;
+    if (class == TYPE_DATETIME &&
+        (!(fact->flags & FACT_ONE_ARGUMENT) || (fact->flags & FACT_CHECKED)))
+        return;
+    deny(proof, REASON_TYPE, fact->name);
+}
+
+static void function_judge(struct proof *proof, const struct fact *fact)
+{
+    const struct catalog_callable *callable =
+        catalog_find_function_name(proof->catalog, fact->name);
+    enum type_class class;
+    bool code;
+    bool time;
+
+    call_as_cast_judge(proof, fact);
+    if (strcmp(fact->name, "timezone") == 0)
+        proof->has_timezone = true;
+    if (strcmp(fact->name, "make_time") == 0)
+        proof->has_time = true;
+    if (!callable) {
+        /* A cast, or a column in the notation of a function, or something new. */
+        if (!type_class_named(proof, fact, &class, &code, &time)) {
+            deny(proof, REASON_FUNCTION, fact->name);
+            effect_join(proof, FUNCTION_UNKNOWN);
+        }
+        return;
+    }
+    effect_join(proof, callable->effect);
+    if (proof->catalog->domains_code && functions_fills_rows(fact->name))
+        effect_join(proof, FUNCTION_UNKNOWN);
+    if (!callable->read_allowed)
+        deny(proof, REASON_FUNCTION, fact->name);
+}
+
+static void operator_judge(struct proof *proof, const struct fact *fact)
+{
+    const struct catalog_callable *callable =
+        catalog_find_operator_name(proof->catalog, fact->name);
+
+    effect_join(proof, callable ? callable->effect : FUNCTION_UNKNOWN);
+    if (!callable || !callable->read_allowed)
+        deny(proof, REASON_OPERATOR, fact->name);
+}
+
+static void attribute_judge(struct proof *proof, const struct fact *fact)
+{
+    const struct catalog_callable *callable =
+        catalog_find_function_name(proof->catalog, fact->name);
+
+    if (!callable || !callable->attribute)
+        return;
+    effect_join(proof, callable->effect);
+    if (!callable->read_allowed)
+        deny(proof, REASON_COLUMN_NAME, fact->name);
+}
+
+/* --- types --- */
+
+static void cast_judge(struct proof *proof, const struct fact *fact)
+{
+    enum type_class class;
+    bool code;
+    bool time;
+
+    if (!type_class_named(proof, fact, &class, &code, &time)) {
+        deny(proof, REASON_TYPE, fact->name);
+        return;
+    }
+    if (code)
+        effect_join(proof, FUNCTION_UNKNOWN);
+    proof->has_time |= time;
+    if (class == TYPE_SAFE || (class == TYPE_DATETIME && (fact->flags & FACT_CHECKED)))
+        return;
+    deny(proof, REASON_TYPE, fact->name);
+}
+
+/* Does the statement give this name to anything that is no column of a table? */
+static bool name_is_given(const struct proof *proof, const char *name)
+{
+    for (unsigned i = 0; i < proof->facts->count; i++) {
+        const struct fact *fact = &proof->facts->list[i];
+
+        if (strcmp(fact->name, name) != 0)
+            continue;
+        if (fact->kind == FACT_LABEL || fact->kind == FACT_FUNCTION || fact->kind == FACT_CAST)
+            return true;
+    }
+    return strncmp(name, "column", strlen("column")) == 0; /* of VALUES */
+}
+
+/* A column that is cast to a date or time must be one in every table that has it. */
+static void cast_column_judge(struct proof *proof, const struct fact *fact)
+{
+    const struct catalog *catalog = proof->catalog;
+    bool found = false;
+    bool safe = !proof->facts->function_table && !name_is_given(proof, fact->name);
+
+    for (unsigned i = 0; i < proof->facts->count && safe; i++) {
+        const struct fact *read = &proof->facts->list[i];
+        size_t first;
+
+        if (read->kind != FACT_READ)
+            continue;
+        size_t count = catalog_find_named(catalog, read->name, &first);
+        for (size_t at = first; at < first + count; at++) {
+            const struct catalog_column *column = catalog_find_column(
+                catalog, catalog->relations[catalog->relations_by_name[at]].oid, fact->name);
+
+            if (!column)
+                continue;
+            const struct catalog_type *type = catalog_find_type(catalog, column->type);
+            found = true;
+            if (!type || type->class != TYPE_DATETIME)
+                safe = false;
+        }
+    }
+    if (!found || !safe)
+        deny(proof, REASON_TYPE, fact->name);
+}
+
+static void collation_judge(struct proof *proof, const struct fact *fact)
+{
+    bool elsewhere = fact->schema && strcmp(fact->schema, "pg_catalog") != 0;
+
+    if (elsewhere || !catalog_has_collation(proof->catalog, fact->name))
+        deny(proof, REASON_TYPE, fact->name);
+}
+
+static void fact_judge(struct proof *proof, const struct fact *fact)
+{
+    switch (fact->kind) {
+    case FACT_READ:
+    case FACT_INSERT:
+    case FACT_WRITE:
+    case FACT_TRUNCATE:
+    case FACT_TRUNCATE_CASCADE:
+        relation_judge(proof, fact);
+        break;
+    case FACT_FUNCTION:
+        function_judge(proof, fact);
+        break;
+    case FACT_OPERATOR:
+        operator_judge(proof, fact);
+        break;
+    case FACT_CAST:
+        cast_judge(proof, fact);
+        break;
+    case FACT_CAST_COLUMN:
+        cast_column_judge(proof, fact);
+        break;
+    case FACT_ATTRIBUTE:
+        attribute_judge(proof, fact);
+        break;
+    case FACT_COLLATION:
+        collation_judge(proof, fact);
+        break;
+    case FACT_CTE:
+    case FACT_LABEL:
+        break;
+    }
+}
+
+/* Without a catalog any name may be anything. */
+static void judge_blindly(struct proof *proof)
+{
+    for (unsigned i = 0; i < proof->facts->count; i++) {
+        const struct fact *fact = &proof->facts->list[i];
+
+        if (fact->kind == FACT_FUNCTION)
+            effect_join(proof, FUNCTION_UNKNOWN);
+        else if (fact->kind == FACT_READ)
+            proof->out->effects |= EFFECT_WRITES_ALL; /* a view can write */
+        else if (fact->kind <= FACT_TRUNCATE_CASCADE)
+            effect_join(proof, FUNCTION_UNKNOWN); /* triggers */
+    }
+    deny(proof, REASON_NO_CATALOG, "");
+}
+
+static void judge(struct proof *proof)
+{
+    const struct catalog *catalog = proof->catalog;
+
+    proof->out->catalog_version = catalog->version;
+    for (unsigned i = 0; i < proof->facts->count; i++)
+        fact_judge(proof, &proof->facts->list[i]);
+    if (proof->has_time && proof->has_timezone)
+        deny(proof, REASON_FUNCTION, "timezone");
+    if (proof->facts->planned && catalog->casts_code)
+        effect_join(proof, FUNCTION_UNKNOWN);
+    if (catalog->casts_denied)
+        deny(proof, REASON_TYPE, "user-defined cast");
+    if ((proof->out->effects & EFFECT_DDL) && catalog->event_triggers)
+        pin(proof, PIN_FUNCTION, EFFECT_DIRTY);
+}
+
+void classify_facts(const struct facts *facts, unsigned scan_flags, const struct catalog *catalog,
+                    struct verdict *out)
+{
+    struct proof proof = {.facts = facts, .catalog = catalog, .out = out};
+
+    *out = (struct verdict){.reason = facts->reason, .effects = facts->effects, .pin = facts->pin};
+    (void)snprintf(out->object, sizeof(out->object), "%s", facts->object);
+    if (scan_flags & SCAN_MAGIC_DATE)
+        deny(&proof, REASON_MAGIC_DATE, "");
+    if (catalog)
+        judge(&proof);
+    else
+        judge_blindly(&proof);
+    if (out->effects & EFFECT_WRITES_ALL) {
+        deny(&proof, REASON_WRITES, "");
+        out->write_count = 0;
+    }
+    if (out->write_count > 0)
+        deny(&proof, REASON_WRITES, "");
+    if (out->effects & (EFFECT_PIN | EFFECT_TX_BEGIN | EFFECT_TX_END))
+        deny(&proof, REASON_WRITES, "");
+    if (out->reason != REASON_NONE)
+        out->read_count = 0;
+}
