@@ -112,8 +112,9 @@ static void add(struct parameters *parameters, const char *keyword, const char *
     parameters->values[parameters->count++] = value;
 }
 
-/* Probes find a server that is cut off; one that is only stopped still answers them. */
-static void add_keepalives(struct parameters *parameters, char text[3][16])
+/* Probes find a server that is cut off, the time-out the same for what was sent and is not
+ * acknowledged; the kernel of a server that is only stopped still answers both. */
+static void add_keepalives(struct parameters *parameters, char text[4][16])
 {
     enum { IDLE_S = 30, INTERVAL_S = 10, COUNT = 3 };
     const struct options *options = &conf_current()->options;
@@ -127,9 +128,11 @@ static void add_keepalives(struct parameters *parameters, char text[3][16])
     snprintf(text[0], sizeof(text[0]), "%d", idle);
     snprintf(text[1], sizeof(text[1]), "%d", interval);
     snprintf(text[2], sizeof(text[2]), "%d", count);
+    snprintf(text[3], sizeof(text[3]), "%d", (idle + interval * count) * 1000);
     add(parameters, "keepalives_idle", text[0]);
     add(parameters, "keepalives_interval", text[1]);
     add(parameters, "keepalives_count", text[2]);
+    add(parameters, "tcp_user_timeout", text[3]);
 }
 
 /* `place` is "host" with the directory of a Unix socket, or "hostaddr" with addresses. */
@@ -138,7 +141,7 @@ static void connect_to(struct control *control, const char *place, const char *v
     const struct control_target *target = &control->target;
     struct parameters parameters = {.count = 0};
     char port[16];
-    char keepalives[3][16];
+    char keepalives[4][16];
     snprintf(port, sizeof(port), "%d", target->port);
     add(&parameters, place, value);
     add(&parameters, "port", port);
