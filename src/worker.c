@@ -329,6 +329,7 @@ static void start_redis(struct worker *worker, const uint8_t name_space[16])
         .compress_min_bytes = options->compress_min_bytes,
         .entry_bytes_max = options->max_entry_bytes,
         .pending_max = (uint32_t)options->redis_pending_max,
+        .words_count = GENERATION_WORDS,
     };
     memcpy(config.name_space, name_space, sizeof(config.name_space));
     enum err err = redis_create(&worker->loop.uv, &config, &worker->host.redis);

@@ -147,7 +147,7 @@ static void widen_older(const struct closing *ddl)
             continue;
         LINK_EACH (&realm->closings, in_flight) {
             struct closing *other = CONTAINER_OF(in_flight, struct closing, link);
-            if (other == ddl || other->with_database || !other->identity)
+            if (other == ddl || other->with_database || !other->identity || other->set.everything)
                 continue;
             other->with_database = true;
             generation_close(generation_of_database(other->identity));
