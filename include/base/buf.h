@@ -28,7 +28,7 @@ static inline size_t buf_len(const struct buf *buf)
 
 static inline const uint8_t *buf_head(const struct buf *buf)
 {
-    return buf->data + buf->start;
+    return buf->data ? buf->data + buf->start : NULL;
 }
 
 /* Makes room for `len` more bytes and returns where they go; buf_added says how many came. */

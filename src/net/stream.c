@@ -103,7 +103,9 @@ static void run_retry(struct loop_task *task)
 {
     struct stream *stream = CONTAINER_OF(task, struct stream, retry);
     /* Paused since it was put off: stream_resume puts it off again. */
-    if (stream->open && !stream->ended && !stream->paused && buf_len(&stream->in))
+    /* What came before the other side closed is still its owner's, who may have been busy. */
+    bool gone = stream->ended && stream->end_err != ERR_CLOSED;
+    if (stream->open && !gone && !stream->paused && buf_len(&stream->in))
         show_kept(stream);
 }
 
