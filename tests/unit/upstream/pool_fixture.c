@@ -1,8 +1,10 @@
 #include "pool_fixture.h"
 
+#include <arpa/inet.h>
 #include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -46,6 +48,18 @@ void sleep_ms(unsigned ms)
 
 /* ---- the group and each test ---- */
 
+/* A server that accepts connections and never says a word. */
+static void listen_silently(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(address);
+    pools.silent_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(pools.silent_fd, (struct sockaddr *)&address, len), 0);
+    assert_int_equal(listen(pools.silent_fd, 16), 0);
+    assert_int_equal(getsockname(pools.silent_fd, (struct sockaddr *)&address, &len), 0);
+    pools.silent_port = ntohs(address.sin_port);
+}
+
 static void write_hba(void)
 {
     char path[128];
@@ -77,6 +91,7 @@ int pools_group_setup(void **state)
                                  "CREATE ROLE with_md5 LOGIN PASSWORD 'digest'");
     write_hba();
     scratch_run(&pools.postgres, "SELECT pg_reload_conf()");
+    listen_silently();
     snprintf(pools.ini, sizeof(pools.ini), "%s/pool.ini", pools.postgres.dir);
     return 0;
 }
@@ -84,6 +99,7 @@ int pools_group_setup(void **state)
 int pools_group_teardown(void **state)
 {
     (void)state;
+    close(pools.silent_fd);
     scratch_destroy(&pools.postgres);
     return 0;
 }
@@ -111,9 +127,10 @@ void pools_configure(const char *line, const char *options)
             "nowhere = host=127.0.0.1 port=1\nmissing = host=127.0.0.1 port=%d dbname=missing\n"
             "by_socket = host=%s port=%d dbname=postgres\n"
             "by_name = host=localhost port=%d dbname=postgres\n"
+            "silent = host=127.0.0.1 port=%d dbname=postgres\n"
             "[pgrecall]\nauth_type = trust\n%s\n",
             pools.postgres.port, line, pools.postgres.port, pools.postgres.dir, pools.postgres.port,
-            pools.postgres.port, options);
+            pools.postgres.port, pools.silent_port, options);
     fclose(file);
     struct conf *conf;
     struct conf_mistakes mistakes = {0};

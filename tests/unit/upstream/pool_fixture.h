@@ -62,6 +62,7 @@ struct pool_fixture {
     _Atomic(unsigned) order;
     _Atomic(unsigned) lost; /* calls of the hook */
     char ini[128];
+    int silent_fd, silent_port; /* behind the database "silent" */
 };
 extern struct pool_fixture pools;
 
