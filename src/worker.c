@@ -24,6 +24,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "coherence/generations.h"
 #include "conf/conf.h"
 #include "upstream/pool.h"
 
