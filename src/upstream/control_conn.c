@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-enum { CONTROL_ROWS_PER_TURN = 1000 };
+enum { CONTROL_ROWS_PER_TURN = 250 };
 
 /* A poll handle outlives its connection until libuv has closed it. */
 struct control_poll {

@@ -1,5 +1,6 @@
 /* Whom the control connection goes to, and how it gets there. libpq would resolve a host name without
  * giving the loop back, so names are resolved here, on libuv's thread pool. */
+#include <limits.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <string.h>
@@ -128,7 +129,8 @@ static void add_keepalives(struct parameters *parameters, char text[4][16])
     snprintf(text[0], sizeof(text[0]), "%d", idle);
     snprintf(text[1], sizeof(text[1]), "%d", interval);
     snprintf(text[2], sizeof(text[2]), "%d", count);
-    snprintf(text[3], sizeof(text[3]), "%d", (idle + interval * count) * 1000);
+    int64_t silence_ms = ((int64_t)idle + (int64_t)interval * count) * 1000;
+    snprintf(text[3], sizeof(text[3]), "%d", silence_ms < INT_MAX ? (int)silence_ms : INT_MAX);
     add(parameters, "keepalives_idle", text[0]);
     add(parameters, "keepalives_interval", text[1]);
     add(parameters, "keepalives_count", text[2]);
