@@ -603,6 +603,7 @@ size_t forward_messages(struct session *session, const uint8_t *data, size_t len
     struct unit *unit = &session->unit;
     struct stream *to = &session->server->stream;
     size_t done = 0;
+    buf_clear(&session->host->compose);
     while (done < len && session->state == SESSION_ACTIVE && !session->end_after_flush) {
         if (stream_pending(to) + buf_len(&session->host->compose) > SESSION_FORWARD_MAX ||
             session->owed.count > OWED_MAX - FORWARD_OWED_ROOM)
@@ -625,7 +626,6 @@ size_t forward_messages(struct session *session, const uint8_t *data, size_t len
     }
     if (session->server && session->state == SESSION_ACTIVE)
         send_composed(session);
-    buf_clear(&session->host->compose);
     relay_local(session);
     return done;
 }

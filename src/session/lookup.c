@@ -349,6 +349,7 @@ void fill_store(struct session *session, struct slice answer)
             redis_put(session->host->redis, &key, kept, fill->stamps, fill->stamp_count,
                       fill->begun_wall_ms, options->cache_window_ms);
     }
+    buf_clear(whole);
     fill_end(session);
 }
 
