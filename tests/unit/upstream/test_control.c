@@ -426,7 +426,7 @@ static void stops_while_building(void **state)
 static void loses_the_connection_while_building(void **state)
 {
     (void)state;
-    fixture.catalog.build_us = 300000;
+    fixture.catalog.build_us = 800000;
     control_want(fixture.control, "postgres", NULL);
     wait_state(CONTROL_LOADING);
     fixture_run_ms(100);
