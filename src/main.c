@@ -164,7 +164,7 @@ static void on_catalog(struct database *database, struct catalog *catalog)
 
 static void on_lost(struct database *database)
 {
-    realm_shut(database->realm);
+    realm_lose(database->realm);
 }
 
 static void on_settings(struct database *database)
@@ -298,21 +298,24 @@ static void on_signal(uv_signal_t *signal, int number)
     }
 }
 
-/* On a thread of libuv's pool: waits for the workers; then the main loop ends. */
-static void wait_for_workers(uv_work_t *work)
+static void run_joined(struct loop *loop, struct loop_post *post)
 {
-    (void)work;
-    workers_join(&workers);
-}
-
-static void on_joined(uv_work_t *work, int status)
-{
-    (void)work;
-    (void)status;
+    (void)post;
     for (unsigned i = 0; i < MAIN_SIGNALS; i++)
         uv_close((uv_handle_t *)&signals[i], NULL);
     control_stop_all();
-    loop_stop(&main_loop);
+    loop_stop(loop);
+}
+
+/* A thread of its own: waits for the workers, then lets the main loop end. */
+static void *wait_for_workers(void *context)
+{
+    static struct loop_post joined = {.run = run_joined};
+    (void)context;
+    workers_join(&workers);
+    if (!loop_post(&main_loop, &joined))
+        abort();
+    return NULL;
 }
 
 static void raise_file_limit(void)
@@ -383,13 +386,14 @@ static int serve(void)
     stop_ticker.tick = on_tick;
     loop_add_ticker(&main_loop, &stop_ticker);
     workers_start(&workers);
-    uv_work_t join;
-    ASSERT(uv_queue_work(&main_loop.uv, &join, wait_for_workers, on_joined) == 0);
+    pthread_t waiter;
+    ASSERT(pthread_create(&waiter, NULL, wait_for_workers, NULL) == 0);
     const struct options *options = &conf_current()->options;
     log_info("pgrecall is up", "version", PGRECALL_VERSION, "address", options->listen_addr, "port",
              log_num(options->listen_port), "console", log_num(options->console_port), "workers",
              log_num(count), NULL);
     loop_run(&main_loop);
+    pthread_join(waiter, NULL);
     console_fini();
     workers_fini(&workers);
     destroy_databases();

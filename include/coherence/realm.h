@@ -40,6 +40,7 @@ struct realm {
     _Atomic(uint64_t) catalog_wanted; /* a snapshot of an older version is stale */
     struct catalog *catalog;          /* a reference; (mutex) */
     uint64_t incarnation;             /* hash of system, timeline, start of the server; (mutex) */
+    bool unseen;                      /* shut, and a new snapshot is needed to open; (mutex) */
     bool shut;                        /* the gate holds a closing of `shut_word`; (mutex) */
     uint32_t shut_word;
     struct link closings;            /* in flight; (mutex) */
@@ -111,10 +112,11 @@ void realm_set_catalog(struct realm *realm, struct catalog *catalog);
 /* The version that the next snapshot must carry to be fresh. */
 uint64_t realm_wanted(struct realm *realm);
 
-/* The control connection is lost, or a backend died unexpectedly: nothing is served until the
- * server has been identified again. */
+/* A backend died unexpectedly: nothing is served until the server has been identified again. */
 void realm_shut(struct realm *realm);
-/* The server was identified and is the same: opens what realm_shut shut, without a bump, if a
- * snapshot is at hand. */
+/* The control connection is lost: nothing is served until a new snapshot has been loaded. */
+void realm_lose(struct realm *realm);
+/* The server was identified and is the same: opens what realm_shut (not realm_lose) shut, without a
+ * bump, if a fresh snapshot is at hand. */
 void realm_confirm(struct realm *realm, uint64_t incarnation);
 bool realm_is_open(struct realm *realm);

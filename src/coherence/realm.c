@@ -223,6 +223,14 @@ void realm_shut(struct realm *realm)
     pthread_mutex_unlock(&mutex);
 }
 
+void realm_lose(struct realm *realm)
+{
+    pthread_mutex_lock(&mutex);
+    shut_locked(realm);
+    realm->unseen = true;
+    pthread_mutex_unlock(&mutex);
+}
+
 void realm_set_identity(struct realm *realm, uint64_t identity, uint64_t incarnation)
 {
     ASSERT(identity != 0);
@@ -249,6 +257,7 @@ void realm_set_catalog(struct realm *realm, struct catalog *catalog)
         /* Bump always: a snapshot is loaded because something changed, maybe behind our back. */
         shut_locked(realm);
         open_locked(realm, true);
+        realm->unseen = false;
     }
     pthread_mutex_unlock(&mutex);
     catalog_unref(old);
@@ -262,7 +271,7 @@ uint64_t realm_wanted(struct realm *realm)
 void realm_confirm(struct realm *realm, uint64_t incarnation)
 {
     pthread_mutex_lock(&mutex);
-    if (realm->incarnation == incarnation && realm->catalog &&
+    if (realm->incarnation == incarnation && !realm->unseen && realm->catalog &&
         catalog_version(realm->catalog) == atomic_load(&realm->catalog_wanted))
         open_locked(realm, false);
     pthread_mutex_unlock(&mutex);

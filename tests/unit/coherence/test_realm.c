@@ -188,7 +188,7 @@ static void extended_closing_ends_as_a_whole(void **state)
     realm_fini(&realm);
 }
 
-static void lost_control_connection_shuts_and_the_same_server_opens_again(void **state)
+static void lost_backend_shuts_and_the_same_server_opens_again(void **state)
 {
     (void)state;
     struct realm realm;
@@ -201,6 +201,21 @@ static void lost_control_connection_shuts_and_the_same_server_opens_again(void *
     realm_set_identity(&realm, IDENTITY, 1);
     realm_confirm(&realm, 1);
     assert_true(stamps_hold(generation_words, before, 2));
+    realm_fini(&realm);
+}
+
+/* naive: the old snapshot served on, though nobody looked while the connection was lost. */
+static void lost_control_connection_needs_a_new_snapshot(void **state)
+{
+    (void)state;
+    struct realm realm;
+    open_realm(&realm, IDENTITY);
+    realm_lose(&realm);
+    realm_set_identity(&realm, IDENTITY, 1);
+    realm_confirm(&realm, 1);
+    assert_false(realm_is_open(&realm));
+    realm_set_catalog(&realm, snapshot(realm_wanted(&realm)));
+    assert_true(realm_is_open(&realm));
     realm_fini(&realm);
 }
 
@@ -276,7 +291,8 @@ int main(void)
         cmocka_unit_test(write_that_ddl_overtakes_holds_the_whole_database),
         cmocka_unit_test(ddl_beside_a_write_of_everything_leaves_nothing_closed),
         cmocka_unit_test(extended_closing_ends_as_a_whole),
-        cmocka_unit_test(lost_control_connection_shuts_and_the_same_server_opens_again),
+        cmocka_unit_test(lost_backend_shuts_and_the_same_server_opens_again),
+        cmocka_unit_test(lost_control_connection_needs_a_new_snapshot),
         cmocka_unit_test(restarted_server_drops_what_was_stored_before),
         cmocka_unit_test(unknown_server_closes_everything),
         cmocka_unit_test(moved_closing_is_finished_in_its_new_place),
