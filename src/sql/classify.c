@@ -397,6 +397,8 @@ static void judge_blindly(struct proof *proof)
         else if (fact->kind <= FACT_TRUNCATE_CASCADE)
             effect_join(proof, FUNCTION_UNKNOWN); /* triggers */
     }
+    if (proof->out->effects & EFFECT_DDL)
+        pin(proof, PIN_FUNCTION, EFFECT_DIRTY); /* event triggers */
     deny(proof, REASON_NO_CATALOG, "");
 }
 

@@ -1,0 +1,621 @@
+/* Verdicts on a real catalog: what may be cached, on what it depends, what a statement may do.
+ * The ids in comments are those of the hazards the cases come from. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "scratch.h"
+#include "sql/catalog.h"
+#include "sql/scan.h"
+#include "sql/verdict.h"
+
+static struct scratch scratch;
+static struct catalog *catalog;
+
+static const char *const schema[] = {
+    "CREATE TYPE mood AS ENUM ('sad', 'ok')",
+    "CREATE TABLE customers (id serial PRIMARY KEY, name text, email varchar(100), m mood,"
+    " created_at timestamptz DEFAULT now(), balance numeric, tags text[], meta jsonb)",
+    "CREATE TABLE orders (id serial PRIMARY KEY, customer_id int REFERENCES customers"
+    " ON DELETE CASCADE, total numeric, ordered_on date, note text)",
+    "CREATE TABLE order_items (id serial PRIMARY KEY, order_id int REFERENCES orders"
+    " ON UPDATE CASCADE, qty int, price numeric)",
+    "CREATE TABLE remarks (id int, order_id int REFERENCES orders)",
+    "CREATE TABLE parts (id int, at date) PARTITION BY RANGE (at)",
+    "CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM ('2023-01-01') TO ('2024-01-01')",
+    "CREATE TABLE parts_2 PARTITION OF parts FOR VALUES FROM ('2024-01-01') TO ('2025-01-01')",
+    "CREATE TABLE parent (a int)",
+    "CREATE TABLE child (b int) INHERITS (parent)",
+    "CREATE TABLE log (a int)",
+    "CREATE TABLE y (a int)",
+    "CREATE TABLE plain (a int PRIMARY KEY, s text)",
+    "CREATE SCHEMA s1",
+    "CREATE SCHEMA s2",
+    "CREATE TABLE s1.x (a int, s text)",
+    "CREATE TABLE s2.x (a int, s text)",
+    "CREATE TABLE s2.secret (a int, o name)",
+    "ALTER TABLE s2.secret ENABLE ROW LEVEL SECURITY",
+    "CREATE TABLE secret (a int)",
+    "CREATE VIEW v_ok AS SELECT c.id, c.name, sum(o.total) AS total, c.created_at FROM customers c"
+    " LEFT JOIN orders o ON o.customer_id = c.id WHERE c.name LIKE 'a%' OR c.m = 'ok'"
+    " GROUP BY c.id",
+    "CREATE VIEW v_nested AS SELECT id, total || ' EUR' AS t FROM v_ok WHERE total > 10",
+    "CREATE VIEW v_now AS SELECT id, now() AS n FROM customers",
+    "CREATE VIEW v_clock AS SELECT clock_timestamp() AS c",
+    "CREATE VIEW v_user AS SELECT current_user AS u",
+    "CREATE VIEW v_system AS SELECT relname FROM pg_class",
+    "CREATE VIEW v_lock AS SELECT a FROM plain FOR UPDATE",
+    "CREATE VIEW v_xmin AS SELECT a, xmin FROM plain",
+    "CREATE VIEW v_cast AS SELECT s::date AS d FROM plain",
+    "CREATE VIEW v_secret AS SELECT a FROM s2.secret",
+    "CREATE VIEW v_upd AS SELECT a, s FROM plain",
+    "CREATE VIEW v_instead AS SELECT a FROM plain",
+    "CREATE VIEW v_sample AS SELECT a FROM plain TABLESAMPLE bernoulli (50)",
+    "CREATE MATERIALIZED VIEW mv AS SELECT id, name FROM customers",
+    "CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS"
+    " 'BEGIN UPDATE y SET a = a + 1; RETURN 1; END'",
+    "CREATE FUNCTION f_stable() RETURNS int STABLE LANGUAGE plpgsql AS 'BEGIN RETURN f(); END'",
+    "CREATE FUNCTION f_immutable(int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT a FROM y'",
+    "CREATE FUNCTION vol(plain) RETURNS float8 LANGUAGE sql AS 'SELECT random()'",
+    "CREATE FUNCTION t() RETURNS trigger LANGUAGE plpgsql AS"
+    " 'BEGIN INSERT INTO log VALUES (1); RETURN NEW; END'",
+    "CREATE FUNCTION lower(int) RETURNS int LANGUAGE sql AS 'SELECT 1'",
+    "CREATE VIEW v_f AS SELECT f() AS f",
+    "CREATE TABLE triggered (a int)",
+    "CREATE TRIGGER tr AFTER INSERT ON triggered FOR EACH ROW EXECUTE FUNCTION t()",
+    "CREATE TABLE quiet (a int)",
+    "CREATE TRIGGER tr BEFORE UPDATE ON quiet FOR EACH ROW"
+    " EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+    "CREATE TRIGGER tr INSTEAD OF UPDATE ON v_instead FOR EACH ROW EXECUTE FUNCTION t()",
+    "CREATE TABLE ruled (a int)",
+    "CREATE RULE r AS ON INSERT TO ruled DO ALSO INSERT INTO log VALUES (NEW.a)",
+    "CREATE TABLE defaulted (a int DEFAULT f())",
+    "CREATE TABLE kin (a int REFERENCES triggered_key ON DELETE CASCADE)",
+    "CREATE TABLE indexed (a int)",
+    "CREATE INDEX ON indexed (f_immutable(a))",
+    "CREATE DOMAIN dm AS int CHECK (VALUE > f_immutable(1))",
+    "CREATE DOMAIN positive AS int CHECK (VALUE > 0)",
+    "CREATE TABLE domained (a positive, b text)",
+    "CREATE TABLE regs (r regclass)",
+    "CREATE TABLE clocks (t time, tz timestamptz)",
+    "CREATE TABLE zones (t timetz)",
+    "CREATE TYPE pair AS (a int, b int)",
+    "CREATE TABLE pairs (p pair)",
+    "CREATE TABLE columns (a int)",
+    "CREATE OPERATOR === (LEFTARG = int, RIGHTARG = int, FUNCTION = int4eq)",
+    "CREATE FUNCTION op_f(int, int) RETURNS boolean LANGUAGE plpgsql AS 'BEGIN RETURN true; END'",
+    "CREATE OPERATOR ==== (LEFTARG = int, RIGHTARG = int, FUNCTION = op_f)",
+    "CREATE COLLATION nocase (provider = icu, locale = 'und-u-ks-level2', deterministic = false)",
+    "CREATE EXTENSION postgres_fdw",
+    "CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw",
+    "CREATE FOREIGN TABLE far_away (a int) SERVER far",
+    "CREATE EXTENSION citext",
+    "CREATE EXTENSION hstore",
+    "CREATE EXTENSION \"uuid-ossp\"",
+    "CREATE TABLE uuids (a uuid DEFAULT uuid_generate_v4())",
+    "CREATE TABLE words (w citext)",
+    "CREATE SEQUENCE seq",
+    "CREATE TEMP TABLE temporary (a int)",
+};
+
+static int setup(void **state)
+{
+    (void)state;
+    if (scratch_start(&scratch) != 0)
+        return -1;
+    scratch_run(&scratch, "CREATE TABLE triggered_key (a int PRIMARY KEY)");
+    for (size_t i = 0; i < ARRAY_COUNT(schema); i++)
+        scratch_run(&scratch, schema[i]);
+    scratch_run(&scratch,
+                "CREATE TRIGGER tr AFTER DELETE ON kin FOR EACH ROW EXECUTE FUNCTION t()");
+    catalog = scratch_catalog(&scratch, 7);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    catalog_unref(catalog);
+    scratch_stop(&scratch);
+    return 0;
+}
+
+static void prove(const char *sql, const struct catalog *with, struct verdict *out)
+{
+    struct slice text = slice_of_text(sql);
+    uint8_t *space = mem_alloc(text.len + 16);
+    struct scan scan = {.flags = SCAN_DOUBT};
+
+    (void)!scan_text(text, space, &scan);
+    verdict_prove(text, scan.flags, with, out);
+    mem_free(space);
+}
+
+struct case_reason {
+    const char *sql;
+    enum reason reason;
+};
+
+static const char *const cached[] = {
+    "SELECT 1",
+    "VALUES (1, 'a'), (2, 'b')",
+    "TABLE plain",
+    "SELECT abalance FROM (SELECT 1 AS abalance) q",
+    "SELECT * FROM customers WHERE id = $1",
+    "SELECT c.id AS c_id, c.name AS c_name FROM customers AS c WHERE c.id IN (1, 2, 3) LIMIT $1",
+    "SELECT count(*) FROM orders",
+    "SELECT sum(total), avg(total), min(ordered_on) FROM orders WHERE ordered_on >= '2024-01-01'",
+    "SELECT COALESCE(name, 'none'), CASE WHEN balance > 0 THEN 'a' ELSE 'b' END FROM customers",
+    "SELECT CASE id WHEN 1 THEN 2 END, NULLIF(id, 3), GREATEST(id, 4) FROM customers",
+    "SELECT \"customers\".* FROM \"customers\" INNER JOIN \"orders\" ON \"orders\".\"customer_id\""
+    " = \"customers\".\"id\" WHERE \"orders\".\"total\" BETWEEN 1 AND 5 ORDER BY 1 DESC OFFSET 5",
+    "SELECT name FROM customers WHERE name LIKE 'a%' AND email ILIKE '%b' AND name !~ 'x'",
+    "SELECT id FROM customers WHERE tags @> ARRAY['a'] AND meta ->> 'k' = 'v' AND meta @> '{}'",
+    "SELECT id FROM customers WHERE m = 'ok' AND m = ANY ($1)",
+    "SELECT id FROM customers WHERE m = 'ok'::mood",
+    "SELECT id FROM customers WHERE id = ANY ('{1,2}'::int[]) AND name IS DISTINCT FROM 'x'",
+    "SELECT id FROM customers c WHERE EXISTS (SELECT 1 FROM orders o WHERE o.customer_id = c.id)",
+    "SELECT id FROM customers WHERE id IN (SELECT customer_id FROM orders WHERE total > 5)",
+    "WITH big AS (SELECT * FROM orders WHERE total > 100) SELECT * FROM big JOIN customers c"
+    " ON c.id = big.customer_id",
+    "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < 5) SELECT n FROM r",
+    "SELECT id FROM customers UNION SELECT id FROM orders ORDER BY 1",
+    "SELECT id, rank() OVER (PARTITION BY customer_id ORDER BY total DESC) FROM orders",
+    "SELECT c.id, o.total FROM customers c, LATERAL (SELECT total FROM orders o WHERE"
+    " o.customer_id = c.id LIMIT 1) o",
+    "SELECT * FROM orders JOIN order_items ON order_id = orders.id LEFT JOIN mv ON true CROSS JOIN"
+    " (s1.x JOIN plain USING (a, s)) NATURAL JOIN y",
+    "SELECT g FROM generate_series(1, 10) g",
+    "SELECT * FROM unnest(ARRAY[1,2]) WITH ORDINALITY AS u(a, b)",
+    "SELECT date_trunc('month', created_at)::date, extract(year FROM created_at) FROM customers",
+    "SELECT created_at::date, date(created_at) FROM customers GROUP BY created_at::date, 2",
+    "SELECT max(created_at)::date FROM customers",
+    "SELECT o.ordered_on::timestamp FROM orders o",
+    "SELECT date '2024-01-01' + 5, '2024-01-01'::timestamptz + interval '1 day'",
+    "SELECT (created_at + '1 day')::date FROM customers",
+    "SELECT created_at AT TIME ZONE 'UTC' FROM customers",
+    "SELECT $1::date, $2::int, $3::text[]",
+    "SELECT id FROM orders WHERE ordered_on >= date '1998-12-01' - interval '90' day",
+    "SELECT string_agg(name, ',' ORDER BY name) FILTER (WHERE id > 1) FROM customers",
+    "SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY total) FROM orders",
+    "SELECT customer_id, sum(total) FROM orders GROUP BY ROLLUP (customer_id) HAVING count(*) > 1",
+    "SELECT DISTINCT ON (customer_id) customer_id, total FROM orders ORDER BY customer_id, total",
+    "SELECT name COLLATE \"C\" FROM customers ORDER BY name COLLATE \"C\"",
+    "SELECT to_char(created_at, 'YYYY'), substring(name FROM 1 FOR 3), trim(name) FROM customers",
+    "SELECT md5(name), upper(name), length(name), round(balance, 2), replace(name, 'a', 'b'),"
+    " concat(name, 1), jsonb_build_object('a', id), row_to_json(customers) FROM customers",
+    "SELECT json_agg(o) FROM orders o",
+    "SELECT * FROM v_ok",
+    "SELECT * FROM v_nested WHERE t <> ''",
+    "SELECT * FROM v_upd",
+    "SELECT * FROM mv",
+    "SELECT * FROM parts",
+    "SELECT * FROM parts_1",
+    "SELECT * FROM ONLY parent",
+    "SELECT * FROM s1.x",
+    "SELECT * FROM x",
+    "SELECT * FROM domained",
+    "SELECT 10 % 3, 2 ^ 3, -id, id::bigint, ~id FROM plain AS p(id)",
+    "SELECT a.id FROM customers a WHERE (a.id, a.name) > (1, 'x') AND NOT a.balance IS NULL",
+    "/* app:x */ SELECT 1 -- trailing",
+    "SELECT o FROM y AS o",
+    "SELECT tz::date FROM clocks",
+    "SELECT clocks.t FROM clocks WHERE t > '10:00'",
+};
+
+static void caches_what_is_proven(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(cached); i++) {
+        struct verdict verdict;
+
+        prove(cached[i], catalog, &verdict);
+        if (verdict.reason != REASON_NONE || verdict.effects != 0)
+            fail_msg("%s\n  is not cached: %s (%s), effects %x", cached[i],
+                     reason_text(verdict.reason), verdict.object, verdict.effects);
+        assert_int_equal(verdict.catalog_version, 7);
+    }
+}
+
+static const struct case_reason denied[] = {
+    {"", REASON_EMPTY},
+    {"SELECT 1; SELECT 2", REASON_SEVERAL_STATEMENTS},
+    {"SELECT FROM WHERE", REASON_SYNTAX},
+    {"SHOW datestyle", REASON_NOT_A_QUERY},
+    {"FETCH c", REASON_NOT_A_QUERY},   /* Q42 */
+    {"EXECUTE q", REASON_WRITES},      /* Q43 */
+    {"SELECT now()", REASON_FUNCTION}, /* Q01 */
+    {"SELECT current_timestamp", REASON_SQL_VALUE_FUNCTION},
+    {"SELECT current_date FROM plain", REASON_SQL_VALUE_FUNCTION},
+    {"SELECT current_user", REASON_SQL_VALUE_FUNCTION},
+    {"SELECT 'now'::timestamp", REASON_MAGIC_DATE},                          /* Q02 */
+    {"SELECT * FROM customers WHERE created_at < 'now'", REASON_MAGIC_DATE}, /* Q03 */
+    {"SELECT E'\\x6eow'::timestamp", REASON_MAGIC_DATE},
+    {"SELECT U&'\\006eow'::timestamp", REASON_MAGIC_DATE},
+    {"SELECT '{today}'::date[]", REASON_MAGIC_DATE},
+    {"SELECT * FROM v_clock", REASON_VIEW}, /* Q04 */
+    {"SELECT * FROM v_now", REASON_VIEW},
+    {"SELECT * FROM v_user", REASON_VIEW},
+    {"SELECT * FROM v_system", REASON_VIEW},
+    {"SELECT * FROM v_lock", REASON_VIEW},
+    {"SELECT * FROM v_cast", REASON_VIEW},
+    {"SELECT * FROM v_xmin", REASON_COLUMN_TYPE},
+    {"SELECT * FROM v_secret", REASON_VIEW},
+    {"SELECT * FROM v_sample", REASON_VIEW},
+    {"SELECT * FROM v_f", REASON_VIEW},
+    {"SELECT 1 ==== 2", REASON_OPERATOR}, /* Q05 */
+    {"SELECT 1 === 2", REASON_OPERATOR},
+    {"SELECT 1 OPERATOR(public.===) 2", REASON_OPERATOR},
+    {"SELECT f()", REASON_FUNCTION},
+    {"SELECT f_immutable(1)", REASON_FUNCTION}, /* Q08 */
+    {"SELECT lower('A')", REASON_FUNCTION},     /* an overload of users: Q35 */
+    {"SELECT pg_catalog.lower('A')", REASON_FUNCTION},
+    {"SELECT table_to_xml('plain', true, true, '')", REASON_FUNCTION},    /* Q09 */
+    {"SELECT query_to_xml('select 1', true, true, '')", REASON_FUNCTION}, /* Q10 */
+    {"SELECT * FROM temporary", REASON_TEMPORARY},                        /* Q11 */
+    {"SELECT * FROM pg_temp.temporary", REASON_TEMPORARY},
+    {"SELECT * FROM pg_class", REASON_SYSTEM_RELATION}, /* Q13 */
+    {"SELECT * FROM information_schema.tables", REASON_SYSTEM_RELATION},
+    {"SELECT * FROM columns", REASON_SYSTEM_RELATION},
+    {"SELECT * FROM pg_toast.pg_toast_1255", REASON_SYSTEM_RELATION},
+    {"SELECT lo_get(1)", REASON_FUNCTION},            /* Q15 */
+    {"SELECT xmax FROM plain", REASON_SYSTEM_COLUMN}, /* Q16 */
+    {"SELECT p.xmin FROM plain p", REASON_SYSTEM_COLUMN},
+    {"SELECT ctid FROM plain", REASON_SYSTEM_COLUMN}, /* Q17 */
+    {"SELECT (p).tableoid FROM plain p", REASON_SYSTEM_COLUMN},
+    {"SELECT r FROM regs", REASON_COLUMN_TYPE}, /* Q18 */
+    {"SELECT a::regclass FROM plain", REASON_TYPE},
+    {"SELECT regclass('plain')", REASON_TYPE},
+    {"SELECT t FROM zones", REASON_COLUMN_TYPE},
+    {"SELECT p FROM pairs", REASON_COLUMN_TYPE},
+    {"SELECT has_table_privilege('plain', 'select')", REASON_FUNCTION}, /* Q20 */
+    {"SELECT last_value FROM seq", REASON_RELATION_KIND},               /* Q21 */
+    {"SELECT nextval('seq')", REASON_FUNCTION},
+    {"SELECT * FROM far_away", REASON_RELATION_KIND},                       /* Q22 */
+    {"SELECT * FROM plain TABLESAMPLE bernoulli (50)", REASON_TABLESAMPLE}, /* Q23 */
+    {"SELECT pg_try_advisory_lock(1)", REASON_FUNCTION},                    /* Q25 */
+    {"SELECT a::dm FROM plain", REASON_TYPE},                               /* Q26 */
+    {"SELECT a::positive FROM plain", REASON_TYPE},
+    {"SELECT plain.vol FROM plain", REASON_COLUMN_NAME}, /* Q46 */
+    {"SELECT (plain).vol FROM plain", REASON_COLUMN_NAME},
+    {"SELECT p.vol FROM plain p", REASON_COLUMN_NAME},
+    {"SELECT vol(p) FROM plain p", REASON_FUNCTION},
+    {"SELECT p.pg_typeof FROM plain p", REASON_COLUMN_NAME},
+    {"SELECT * FROM s2.secret", REASON_ROW_SECURITY},  /* Q47, S08, S09, S23 */
+    {"SELECT * FROM secret", REASON_ROW_SECURITY},     /* one of two of that name */
+    {"SELECT s::timestamptz FROM plain", REASON_TYPE}, /* Q49 */
+    {"SELECT date(s) FROM plain", REASON_TYPE},
+    {"SELECT timestamptz(s) FROM plain", REASON_TYPE},
+    {"SELECT s::date[] FROM plain", REASON_TYPE},
+    {"SELECT s::daterange FROM plain", REASON_TYPE},
+    {"SELECT d::date FROM (SELECT s AS d FROM plain) q", REASON_TYPE},
+    {"SELECT ordered_on::date FROM (SELECT note AS ordered_on FROM orders) q", REASON_TYPE},
+    {"SELECT q.ordered_on::date FROM orders, (SELECT note FROM orders) q(ordered_on)", REASON_TYPE},
+    {"SELECT ('no' || 'w')::timestamp", REASON_TYPE},
+    {"SELECT $1::text::date", REASON_TYPE},
+    {"SELECT * FROM json_to_record('{}') AS r(t timestamptz)", REASON_FUNCTION}, /* Q50 */
+    {"SELECT jsonb_populate_record(c, '{}') FROM customers c", REASON_FUNCTION},
+    {"SELECT system_user", REASON_SQL_VALUE_FUNCTION}, /* Q52 */
+    {"SELECT age(created_at) FROM customers", REASON_FUNCTION},
+    {"SELECT t AT TIME ZONE 'UTC' FROM clocks", REASON_FUNCTION},
+    {"SELECT t::timetz FROM clocks", REASON_TYPE},
+    {"SELECT current_setting('x.y', true)", REASON_FUNCTION}, /* S37 */
+    {"SELECT set_config('a.b', '1', false)", REASON_FUNCTION},
+    {"SELECT version()", REASON_FUNCTION},
+    {"SELECT random()", REASON_FUNCTION},
+    {"SELECT pg_sleep(1)", REASON_FUNCTION},
+    {"SELECT inet_server_addr()", REASON_FUNCTION},
+    {"SELECT a FROM plain FOR UPDATE", REASON_ROW_LOCK},
+    {"SELECT a FROM (SELECT a FROM plain FOR SHARE) q", REASON_ROW_LOCK},
+    {"SELECT a INTO other FROM plain", REASON_SELECT_INTO},
+    {"SELECT name COLLATE nocase FROM customers", REASON_TYPE}, /* K04 */
+    {"SELECT w FROM words", REASON_COLUMN_TYPE},                /* K03 */
+    {"SELECT 'a'::citext = 'A'", REASON_TYPE},
+    {"SELECT xmlelement(name a)", REASON_EXPRESSION}, /* S25 */
+    {"SELECT a FROM plain ORDER BY a USING >", REASON_OPERATOR},
+    {"SELECT * FROM nowhere", REASON_UNKNOWN_RELATION},
+    {"SELECT * FROM s1.plain", REASON_UNKNOWN_RELATION},
+    {"WITH w AS (DELETE FROM plain RETURNING *) SELECT * FROM w", REASON_WRITES}, /* W12 */
+    {"WITH secret AS (SELECT 1) SELECT * FROM secret", REASON_ROW_SECURITY},
+    {"COPY plain TO STDOUT", REASON_NOT_A_QUERY},
+    {"EXPLAIN SELECT 1", REASON_NOT_A_QUERY},
+    {"INSERT INTO plain VALUES (1)", REASON_WRITES},
+    {"SELECT a FROM plain WHERE a = 1e", REASON_DOUBTFUL_TEXT},
+};
+
+static void denies_what_is_not(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(denied); i++) {
+        struct verdict verdict;
+
+        prove(denied[i].sql, catalog, &verdict);
+        if (verdict.reason != denied[i].reason)
+            fail_msg("%s\n  %s (%s), expected %s", denied[i].sql, reason_text(verdict.reason),
+                     verdict.object, reason_text(denied[i].reason));
+        assert_int_equal(verdict.read_count, 0);
+    }
+}
+
+/* Relations that the list must hold as roots, separated by spaces, and nothing else. */
+static void tables_check(const char *sql, const uint32_t *list, unsigned count, const char *names)
+{
+    char copy[256];
+    unsigned expected = 0;
+    char *rest = copy;
+
+    (void)snprintf(copy, sizeof(copy), "%s", names);
+    for (char *name = strsep(&rest, " "); name; name = strsep(&rest, " ")) {
+        uint32_t oid = catalog_root(catalog, scratch_oid(&scratch, name));
+        bool found = false;
+
+        for (unsigned i = 0; i < count; i++)
+            found |= list[i] == oid;
+        if (!found)
+            fail_msg("%s\n  lacks %s", sql, name);
+        expected++;
+    }
+    if (count != expected)
+        fail_msg("%s\n  has %u tables, expected %s", sql, count, names);
+}
+
+static const struct {
+    const char *sql;
+    const char *tables;
+} reads[] = {
+    {"SELECT * FROM plain", "plain"},
+    {"SELECT * FROM x", "s1.x s2.x"}, /* S06, W22, W25 */
+    {"SELECT * FROM s2.x", "s2.x"},
+    {"SELECT * FROM parts_1", "parts"}, /* W07 */
+    {"SELECT * FROM parts", "parts"},
+    {"SELECT * FROM child", "parent"}, /* W10 */
+    {"SELECT * FROM v_nested", "customers orders"},
+    {"SELECT * FROM mv", "mv"},
+    {"WITH y AS (SELECT a FROM plain) SELECT * FROM y", "y plain"},
+    {"WITH cte AS (SELECT a FROM plain) SELECT * FROM cte", "plain"},
+    {"SELECT (SELECT max(a) FROM y) FROM plain WHERE a IN (SELECT a FROM log)", "plain y log"},
+};
+
+static void depends_on_every_table(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(reads); i++) {
+        struct verdict verdict;
+
+        prove(reads[i].sql, catalog, &verdict);
+        assert_int_equal(verdict.reason, REASON_NONE);
+        tables_check(reads[i].sql, verdict.reads, verdict.read_count, reads[i].tables);
+    }
+}
+
+static const struct {
+    const char *sql;
+    const char *tables; /* NULL: any table */
+} writes[] = {
+    {"INSERT INTO plain VALUES (1)", "plain"},
+    {"INSERT INTO plain SELECT a FROM y ON CONFLICT DO NOTHING", "plain"},
+    {"UPDATE plain SET a = 2 FROM y WHERE y.a = plain.a", "plain"},
+    {"INSERT INTO customers (name) VALUES ('a') RETURNING id", "customers"},
+    {"DELETE FROM customers", "customers orders order_items"}, /* W01, W03 */
+    {"UPDATE orders SET id = 2", "orders order_items"},        /* W03 */
+    {"INSERT INTO orders VALUES (1) ON CONFLICT (id) DO UPDATE SET id = 3", "orders order_items"},
+    {"DELETE FROM remarks", "remarks"},
+    {"INSERT INTO triggered VALUES (1)", NULL}, /* W04 */
+    {"DELETE FROM triggered_key", NULL},        /* a trigger behind a cascade */
+    {"INSERT INTO triggered_key VALUES (1)", "triggered_key"},
+    {"UPDATE quiet SET a = 1", "quiet"},
+    {"INSERT INTO ruled VALUES (1)", "ruled log"}, /* W05 */
+    {"UPDATE v_upd SET a = 1", "v_upd plain"},     /* W06 */
+    {"UPDATE v_instead SET a = 1", NULL},          /* W40 */
+    {"INSERT INTO defaulted DEFAULT VALUES", NULL},
+    {"INSERT INTO indexed VALUES (1)", NULL},
+    {"INSERT INTO uuids DEFAULT VALUES", "uuids"},
+    {"INSERT INTO parts_2 VALUES (1)", "parts"}, /* W07, W08 */
+    {"UPDATE parts SET id = 1", "parts"},
+    {"INSERT INTO child VALUES (1)", "parent"}, /* W10 */
+    {"TRUNCATE plain", "plain"},
+    {"TRUNCATE customers CASCADE", "customers orders order_items remarks"},         /* W11 */
+    {"WITH w AS (UPDATE plain SET a = 1 RETURNING *) SELECT * FROM w, y", "plain"}, /* W12 */
+    {"SELECT f()", NULL},                                                           /* W13 */
+    {"SELECT f_stable()", NULL},
+    {"SELECT * FROM v_f", NULL},
+    {"SELECT 1 ==== 2", NULL},
+    {"SELECT plain.vol FROM plain", NULL},
+    {"SELECT 1::dm", NULL},
+    {"SELECT query_to_xml('select f()', true, true, '')", NULL},
+    {"SELECT unheard_of(1)", NULL},
+    {"SELECT * FROM nowhere", NULL},
+    {"SELECT * FROM far_away", NULL},
+    {"DO 'BEGIN END'", NULL},                                                        /* W14 */
+    {"CALL p()", NULL},                                                              /* W15 */
+    {"COMMIT PREPARED 'g'", NULL},                                                   /* W17 */
+    {"REFRESH MATERIALIZED VIEW mv", "mv"},                                          /* W18 */
+    {"CREATE OR REPLACE VIEW v AS SELECT 1", NULL},                                  /* W19 */
+    {"CREATE FUNCTION g() RETURNS int LANGUAGE sql AS 'SELECT 1'", NULL},            /* W20 */
+    {"ALTER TABLE plain RENAME TO flat", NULL},                                      /* W21 */
+    {"CREATE TABLE s1.plain (a int)", NULL},                                         /* W22 */
+    {"REVOKE SELECT ON plain FROM alice", NULL},                                     /* W23 */
+    {"REVOKE bob FROM alice", NULL},                                                 /* W24 */
+    {"ALTER POLICY p ON s2.secret USING (true)", NULL},                              /* W26 */
+    {"ALTER ROLE alice BYPASSRLS", NULL},                                            /* W28 */
+    {"ALTER TYPE mood RENAME VALUE 'sad' TO 'blue'", NULL},                          /* W29 */
+    {"MERGE INTO plain USING y ON y.a = plain.a WHEN MATCHED THEN DELETE", "plain"}, /* W31 */
+    {"COPY plain FROM STDIN", "plain"},                                              /* W32 */
+    {"COPY (UPDATE plain SET a = 1 RETURNING a) TO STDOUT", "plain"},                /* W33 */
+    {"EXECUTE q", NULL},                                                             /* W34 */
+    {"DELETE FROM plain WHERE CURRENT OF c", "plain"},                               /* W35 */
+    {"EXPLAIN ANALYZE UPDATE plain SET a = 1", "plain"},                             /* W45 */
+    {"EXPLAIN (ANALYZE, COSTS off) DELETE FROM plain", "plain"},
+    {"ALTER TABLE plain ALTER a TYPE bigint USING a", NULL},    /* W37 */
+    {"SELECT dblink_exec('', 'UPDATE plain SET a = 1')", NULL}, /* W42 */
+    {"CREATE CAST (int AS mood) WITH INOUT", NULL},             /* W43 */
+    {"UPDATE x SET a = 1", "s1.x s2.x"},
+    {"INSERT INTO plain VALUES (1); DELETE FROM y", "plain y"},
+    {"INSERT INTO plain VALUES (1); SELECT f()", NULL},
+    {"SELECT FROM WHERE", NULL},
+    {"UPDATE pg_class SET relname = 'x'", NULL},
+    {"COPY plain FROM PROGRAM 'cat'", NULL},
+    {"CREATE TABLE other AS SELECT 1", NULL},
+    {"DECLARE c CURSOR FOR SELECT f()", NULL},
+};
+
+static void knows_what_a_write_reaches(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(writes); i++) {
+        struct verdict verdict;
+        bool all;
+
+        prove(writes[i].sql, catalog, &verdict);
+        if (verdict.reason == REASON_NONE)
+            fail_msg("%s\n  is cached", writes[i].sql);
+        all = (verdict.effects & EFFECT_WRITES_ALL) != 0;
+        if (all != (writes[i].tables == NULL))
+            fail_msg("%s\n  writes %s", writes[i].sql, all ? "all" : "a list");
+        if (!all)
+            tables_check(writes[i].sql, verdict.writes, verdict.write_count, writes[i].tables);
+    }
+}
+
+static const struct {
+    const char *sql;
+    unsigned effects;
+    enum pin pin;
+} effects[] = {
+    {"SELECT 1", 0, PIN_NONE},
+    {"SELECT random(), clock_timestamp(), pg_sleep(0), gen_random_uuid()", 0, PIN_NONE},
+    {"SELECT nextval('seq'), currval('seq'), setval('seq', 1)", 0, PIN_NONE},
+    {"SELECT uuid_generate_v4()", 0, PIN_NONE},
+    {"SELECT * FROM pg_stat_activity", 0, PIN_NONE},
+    {"SELECT w FROM words WHERE w = 'x' AND replace(w, 'a', 'b') <> ''", 0, PIN_NONE},
+    {"SELECT pg_advisory_xact_lock(1)", 0, PIN_NONE},
+    {"SELECT pg_advisory_lock(1)", EFFECT_PIN, PIN_LOCK},
+    {"SELECT set_config('a.b', '1', false)", EFFECT_PIN | EFFECT_DIRTY, PIN_SETTING},
+    {"SELECT f()", EFFECT_WRITES_ALL | EFFECT_DDL | EFFECT_PIN | EFFECT_DIRTY, PIN_FUNCTION},
+    {"INSERT INTO triggered VALUES (1)", EFFECT_WRITES_ALL | EFFECT_DDL | EFFECT_PIN | EFFECT_DIRTY,
+     PIN_FUNCTION},
+    {"EXPLAIN DELETE FROM customers", 0, PIN_NONE},
+    {"BEGIN", EFFECT_TX_BEGIN, PIN_NONE},
+    {"BEGIN; UPDATE plain SET a = 1; COMMIT", EFFECT_TX_BEGIN | EFFECT_TX_END, PIN_NONE},
+    {"COPY pg_class TO STDOUT", 0, PIN_NONE},
+    {"DELETE FROM pg_temp.other", 0, PIN_NONE},
+};
+
+static void tells_effects(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(effects); i++) {
+        struct verdict verdict;
+
+        prove(effects[i].sql, catalog, &verdict);
+        if (verdict.effects != effects[i].effects || verdict.pin != effects[i].pin)
+            fail_msg("%s\n  effects %x pin %s", effects[i].sql, verdict.effects,
+                     pin_text(verdict.pin));
+    }
+}
+
+/* What one more definition does to all verdicts, each tried on a snapshot of its own. */
+static const struct {
+    const char *create;
+    const char *drop;
+    const char *sql;
+    enum reason reason;
+    bool writes_all;
+} hostile[] = {
+    {"CREATE FUNCTION c(text) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN 1; END';"
+     "CREATE CAST (text AS int) WITH FUNCTION c(text) AS IMPLICIT",
+     "DROP CAST (text AS int); DROP FUNCTION c(text)", "SELECT s FROM plain", REASON_TYPE, true},
+    {"CREATE CAST (text AS timestamptz) WITH INOUT AS IMPLICIT", "DROP CAST (text AS timestamptz)",
+     "SELECT s FROM plain", REASON_TYPE, false},
+    {"CREATE CAST (text AS mood) WITH INOUT AS IMPLICIT", "DROP CAST (text AS mood)",
+     "SELECT s FROM plain", REASON_NONE, false},
+    {"CREATE FUNCTION e(text, mood) RETURNS bool LANGUAGE sql AS 'SELECT true';"
+     "CREATE OPERATOR = (LEFTARG = text, RIGHTARG = mood, FUNCTION = e)",
+     "DROP FUNCTION e CASCADE", "SELECT s FROM plain WHERE a = 1", REASON_OPERATOR, true},
+    {"CREATE EXTENSION pg_trgm", "DROP EXTENSION pg_trgm", /* S21 */
+     "SELECT s FROM plain WHERE s % 'abc'", REASON_OPERATOR, false},
+    {"CREATE TABLE pg_stat_x (a int)", "DROP TABLE pg_stat_x", "SELECT * FROM pg_stat_x",
+     REASON_NONE, false},
+    {"CREATE TABLE s1.plain (a int, r regtype)", "DROP TABLE s1.plain", "SELECT * FROM plain",
+     REASON_COLUMN_TYPE, false}, /* W22 */
+    {"CREATE FUNCTION md5(varchar) RETURNS text LANGUAGE sql AS 'SELECT 1::text'",
+     "DROP FUNCTION md5(varchar)", "SELECT md5(s) FROM plain", REASON_FUNCTION, true}, /* Q35 */
+    {"CREATE DOMAIN date AS text", "DROP DOMAIN public.date", "SELECT '2020-01-01'::date",
+     REASON_TYPE, true},
+    {"ALTER TABLE plain ENABLE ROW LEVEL SECURITY", "ALTER TABLE plain DISABLE ROW LEVEL SECURITY",
+     "SELECT * FROM v_upd", REASON_VIEW, false}, /* W27 */
+    {"CREATE TEMP TABLE small () INHERITS (plain)", "DROP TABLE small", "SELECT * FROM plain",
+     REASON_TEMPORARY, false},
+    {"CREATE FOREIGN TABLE far_part PARTITION OF parts FOR VALUES FROM ('2030-01-01') TO"
+     " ('2031-01-01') SERVER far",
+     "DROP FOREIGN TABLE far_part", "SELECT * FROM parts", REASON_RELATION_KIND, true},
+    {"CREATE POLICY p ON log USING (f() > 0); ALTER TABLE log ENABLE ROW LEVEL SECURITY",
+     "DROP POLICY p ON log; ALTER TABLE log DISABLE ROW LEVEL SECURITY", "SELECT * FROM log",
+     REASON_ROW_SECURITY, true},
+    {"CREATE VIEW \":funcid\" AS SELECT a AS \":relid\" FROM plain AS \":opfuncid\"",
+     "DROP VIEW \":funcid\"", "SELECT * FROM \":funcid\"", REASON_VIEW, true},
+};
+
+static void bends_to_definitions(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(hostile); i++) {
+        struct verdict verdict;
+        char *before = scratch_value(&scratch, catalog_fingerprint_query());
+
+        scratch_run(&scratch, hostile[i].create);
+        char *after = scratch_value(&scratch, catalog_fingerprint_query());
+        bool temporary = hostile[i].reason == REASON_TEMPORARY;
+        if (!temporary && strcmp(before, after) == 0)
+            fail_msg("%s\n  left the fingerprint as it was", hostile[i].create);
+        struct catalog *changed = scratch_catalog(&scratch, 8);
+        prove(hostile[i].sql, changed, &verdict);
+        if (verdict.reason != hostile[i].reason ||
+            ((verdict.effects & EFFECT_WRITES_ALL) != 0) != hostile[i].writes_all)
+            fail_msg("%s\n  %s\n  %s (%s), effects %x", hostile[i].create, hostile[i].sql,
+                     reason_text(verdict.reason), verdict.object, verdict.effects);
+        catalog_unref(changed);
+        scratch_run(&scratch, hostile[i].drop);
+        mem_free(before);
+        mem_free(after);
+    }
+}
+
+/* Every statement that is said to be cacheable must at least be one that Postgres accepts in a
+ * read-only transaction. */
+static void cached_statements_are_read_only(void **state)
+{
+    (void)state;
+    scratch_run(&scratch, "BEGIN READ ONLY");
+    scratch_run(&scratch, "SET LOCAL search_path = public, s1");
+    for (size_t i = 0; i < ARRAY_COUNT(cached); i++) {
+        PGresult *result = PQprepare(scratch.connection, "", cached[i], 0, NULL);
+
+        if (PQresultStatus(result) != PGRES_COMMAND_OK)
+            fail_msg("%s\n  %s", cached[i], PQerrorMessage(scratch.connection));
+        PQclear(result);
+    }
+    scratch_run(&scratch, "ROLLBACK");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(caches_what_is_proven),
+        cmocka_unit_test(denies_what_is_not),
+        cmocka_unit_test(depends_on_every_table),
+        cmocka_unit_test(knows_what_a_write_reaches),
+        cmocka_unit_test(tells_effects),
+        cmocka_unit_test(bends_to_definitions),
+        cmocka_unit_test(cached_statements_are_read_only),
+    };
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
