@@ -4,7 +4,8 @@
  * Input  on_input gets everything that has arrived and was not yet consumed, in one piece, and says
  *        how much it consumed; the rest is kept and shown again when more arrives or after
  *        stream_retry. A stream whose owner does not want more now is paused; while paused the end
- *        of the connection is still noticed.
+ *        of the connection is still noticed, and told at once, before what came ahead of it was
+ *        read; with `end_in_order` only after that.
  * Output stream_write hands bytes to the kernel at once if nothing waits, else behind what waits;
  *        stream_queue only appends, for answers that leave together at stream_flush.
  *        stream_pending says how much waits: the owner pauses the other side above its limit and
@@ -47,8 +48,10 @@ struct stream {
     bool open;       /* the poll handle is initialised and not closing */
     bool connecting; /* on_connected has not been called yet */
     bool paused;
-    bool ended;  /* on_end was called or is put off */
-    bool inside; /* on_input is running */
+    bool ended;        /* on_end was called or is put off */
+    bool end_in_order; /* the owner's wish, set after stream_open or stream_connect */
+    bool end_waits;    /* the other side has closed; what it sent before is still unread */
+    bool inside;       /* on_input is running */
     enum err end_err;
     int end_errno;
     struct loop_task retry;

@@ -6,12 +6,20 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 enum { STREAM_READ_MIN = 16384 };
 
 static void on_poll(uv_poll_t *poll, int status, int events);
+
+static int input_events(const struct stream *stream)
+{
+    if (!stream->paused)
+        return UV_READABLE;
+    return stream->end_waits ? 0 : UV_DISCONNECT;
+}
 
 static void update_events(struct stream *stream)
 {
@@ -21,8 +29,7 @@ static void update_events(struct stream *stream)
     if (stream->connecting)
         events = UV_WRITABLE;
     else if (!stream->ended)
-        events = (stream->paused ? UV_DISCONNECT : UV_READABLE) |
-                 (buf_len(&stream->out) ? UV_WRITABLE : 0);
+        events = input_events(stream) | (buf_len(&stream->out) ? UV_WRITABLE : 0);
     if (events == stream->events)
         return;
     stream->events = events;
@@ -141,6 +148,18 @@ static void finish_connect(struct stream *stream)
     stream->handler->on_connected(stream);
 }
 
+static void end_while_paused(struct stream *stream)
+{
+    int unread = 0;
+    if (stream->end_in_order &&
+        (buf_len(&stream->in) || (ioctl(stream->fd, FIONREAD, &unread) == 0 && unread > 0))) {
+        stream->end_waits = true; /* reading comes to it after stream_resume */
+        update_events(stream);
+        return;
+    }
+    end_stream(stream, ERR_CLOSED, 0);
+}
+
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
     struct stream *stream = CONTAINER_OF(poll, struct stream, poll);
@@ -172,7 +191,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
         else
             read_fresh(stream);
     } else if ((events & UV_DISCONNECT) && stream->paused) {
-        end_stream(stream, ERR_CLOSED, 0);
+        end_while_paused(stream);
     }
 }
 

@@ -165,6 +165,7 @@ static void try_next_address(struct server *server)
             break;
         server->fd = -1;
         server->handle_open = true;
+        server->stream.end_in_order = true; /* a server's last words are worth reading */
         return;
     }
     fail_to_connect(server, login->last_errno ? strerror(login->last_errno) : "it has no address");
