@@ -45,7 +45,7 @@ static size_t on_input(void *context, struct server *server, const uint8_t *data
 {
     struct runner *runner = context;
     /* The answer to SELECT n is short: it comes whole, and ends in ReadyForQuery. */
-    if (len < 6 || data[len - 6] != 'Z')
+    if (!data || len < 6 || data[len - 6] != 'Z')
         return 0;
     char expected[16];
     snprintf(expected, sizeof(expected), "%u", 1000 + (unsigned)(runner - runners));
