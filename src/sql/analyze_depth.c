@@ -84,7 +84,7 @@ bool analyze_depth_is_safe(const char *text, size_t len)
             pg_query__scan_result__unpack(NULL, result.pbuf.len, (const uint8_t *)result.pbuf.data);
 
         if (scan) {
-            safe = tokens_are_safe(scan);
+            safe = scan->n_tokens <= ANALYZE_TOKENS_MAX && tokens_are_safe(scan);
             pg_query__scan_result__free_unpacked(scan, NULL);
         }
     }

@@ -22,8 +22,7 @@ static const char *const datetime_types[] = {
 
 /* Built-in types whose input or output asks the catalog, the session or the day; whatever begins
  * with reg, pg_ or any is denied too. */
-static const char *const denied_types[] = {"aclitem",       "cid", "gtsvector", "timetz",
-                                           "txid_snapshot", "xid", "xid8"};
+static const char *const denied_types[] = {"aclitem", "gtsvector", "timetz"};
 
 static int text_compare(const void *key, const void *item)
 {
@@ -212,13 +211,22 @@ static bool function_has_timetz(const struct catalog_builder *builder,
     return is_timetz(function->result);
 }
 
+/* regclass, aclitem and the like: what they print is not in the arguments. */
+static bool result_is_denied(const struct catalog_builder *builder,
+                             const struct raw_function *function)
+{
+    const struct catalog_type *type = catalog_type_mutable(builder->catalog, function->result);
+
+    return !type || (type->kind == 'b' && type->class == TYPE_DENIED);
+}
+
 static void function_judge(const struct catalog_builder *builder, struct raw_function *function)
 {
     function->read_allowed =
         function->builtin && function->in_pg_catalog &&
         (function->kind == 'f' || function->kind == 'a' || function->kind == 'w') &&
         functions_read_allowed(function->name, function->volatility) &&
-        !function_has_timetz(builder, function);
+        !function_has_timetz(builder, function) && !result_is_denied(builder, function);
     if (function->kind == 'p')
         function->effect = FUNCTION_UNKNOWN;
     else if (function->builtin)
@@ -240,15 +248,30 @@ static unsigned arguments_required(const struct raw_function *function)
     return optional >= function->argument_count ? 0 : function->argument_count - optional;
 }
 
-/* Can this overload be left aside in statements without values of foreign types? */
+/* C code of an extension that says of itself that it depends on its arguments alone. */
+static bool function_is_trusted(const struct raw_function *function)
+{
+    return function->extension && function->c_language && function->volatility == 'i';
+}
+
+/* Can what takes such an argument be left aside in statements without values of foreign types?
+ * Where something turns into one by itself (text into PostGIS's geometry), only if it is trusted. */
+static bool argument_is_foreign(struct catalog *catalog, uint32_t oid,
+                                const struct raw_function *function)
+{
+    const struct catalog_type *type = catalog_type_mutable(catalog, oid);
+
+    if (!type || !type->foreign)
+        return false;
+    return !type->reachable || (function && function_is_trusted(function));
+}
+
 static bool overload_is_foreign(const struct catalog_builder *builder,
                                 const struct raw_function *function)
 {
     for (unsigned i = 0; i < arguments_required(function); i++) {
-        const struct catalog_type *type = catalog_type_mutable(
-            builder->catalog, builder->arguments[function->first_argument + i]);
-
-        if (type && type->foreign && !type->reachable)
+        if (argument_is_foreign(builder->catalog, builder->arguments[function->first_argument + i],
+                                function))
             return true;
     }
     return false;
@@ -316,13 +339,6 @@ static void function_names_derive(struct catalog_builder *builder)
     catalog->bytes += count * sizeof(*catalog->function_names);
 }
 
-static bool operand_is_foreign(struct catalog *catalog, uint32_t oid)
-{
-    const struct catalog_type *type = oid ? catalog_type_mutable(catalog, oid) : NULL;
-
-    return type && type->foreign && !type->reachable;
-}
-
 static void operator_judge(const struct catalog_builder *builder, struct raw_operator *item)
 {
     const struct raw_function *function = builder_find_function(builder, item->function);
@@ -363,8 +379,8 @@ static void operator_names_derive(struct catalog_builder *builder)
             seen = false;
         }
         bool left_out = item->builtin ? is_timetz(item->left) || is_timetz(item->right)
-                                      : operand_is_foreign(catalog, item->left) ||
-                                            operand_is_foreign(catalog, item->right);
+                                      : argument_is_foreign(catalog, item->left, function) ||
+                                            argument_is_foreign(catalog, item->right, function);
         bool allowed = item->builtin && function && function->builtin &&
                        (function->volatility == 'i' || function->volatility == 's');
         callable_join(name, left_out, allowed, item->effect, &seen);

@@ -4,6 +4,8 @@
 
 #include "base/mem.h"
 
+enum { FACTS_LOOK_BACK = 64 };
+
 void facts_init(struct facts *facts)
 {
     *facts = (struct facts){.reason = REASON_NONE, .pin = PIN_NONE};
@@ -17,9 +19,33 @@ void facts_fini(struct facts *facts)
     facts_init(facts);
 }
 
+static bool text_equal(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+/* The rows of a long INSERT say the same again and again. */
+static bool is_repeated(const struct facts *facts, const struct fact *fact)
+{
+    unsigned first = facts->count > FACTS_LOOK_BACK ? facts->count - FACTS_LOOK_BACK : 0;
+
+    for (unsigned i = first; i < facts->count; i++) {
+        const struct fact *old = &facts->list[i];
+
+        if (old->kind == fact->kind && old->flags == fact->flags &&
+            text_equal(old->name, fact->name) && text_equal(old->schema, fact->schema))
+            return true;
+    }
+    return false;
+}
+
 void facts_add(struct facts *facts, enum fact_kind kind, const char *schema, const char *name,
                unsigned flags)
 {
+    const struct fact fact = {.kind = kind, .flags = flags, .schema = schema, .name = name};
+
+    if (is_repeated(facts, &fact))
+        return;
     if (facts->count == facts->cap) {
         if (facts->cap == FACTS_MAX) {
             facts_unknown(facts, REASON_TOO_LONG);
@@ -28,8 +54,7 @@ void facts_add(struct facts *facts, enum fact_kind kind, const char *schema, con
         facts->cap = facts->cap ? facts->cap * 2 : 32;
         facts->list = mem_resize(facts->list, facts->cap * sizeof(*facts->list));
     }
-    facts->list[facts->count++] =
-        (struct fact){.kind = kind, .flags = flags, .schema = schema, .name = name};
+    facts->list[facts->count++] = fact;
 }
 
 void facts_deny(struct facts *facts, enum reason reason, const char *object)

@@ -246,7 +246,7 @@ static const struct case_reason denied[] = {
     {"SELECT * FROM v_system", REASON_VIEW},
     {"SELECT * FROM v_lock", REASON_VIEW},
     {"SELECT * FROM v_cast", REASON_VIEW},
-    {"SELECT * FROM v_xmin", REASON_COLUMN_TYPE},
+    {"SELECT * FROM v_xmin", REASON_VIEW},
     {"SELECT * FROM v_secret", REASON_VIEW},
     {"SELECT * FROM v_sample", REASON_VIEW},
     {"SELECT * FROM v_f", REASON_VIEW},
@@ -309,6 +309,7 @@ static const struct case_reason denied[] = {
     {"SELECT current_setting('x.y', true)", REASON_FUNCTION}, /* S37 */
     {"SELECT set_config('a.b', '1', false)", REASON_FUNCTION},
     {"SELECT version()", REASON_FUNCTION},
+    {"SELECT makeaclitem(10, 10, 'SELECT', false)", REASON_FUNCTION},
     {"SELECT random()", REASON_FUNCTION},
     {"SELECT pg_sleep(1)", REASON_FUNCTION},
     {"SELECT inet_server_addr()", REASON_FUNCTION},
