@@ -14,7 +14,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "admin/collect.h"
 #include "admin/console.h"
+#include "admin/http.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -40,7 +42,7 @@ static struct loop main_loop;
 static struct workers workers;
 static struct arguments arguments;
 static uv_signal_t signals[MAIN_SIGNALS];
-static bool stopping;
+static _Atomic(bool) stopping;
 static uint64_t stop_since_ms;
 static struct loop_ticker stop_ticker;
 
@@ -160,6 +162,8 @@ static void on_catalog(struct database *database, struct catalog *catalog)
     realm_set_catalog(database->realm, catalog);
     if (stale)
         control_refresh(database->control);
+    else
+        workers_catalog_came(&workers);
 }
 
 static void on_lost(struct database *database)
@@ -354,6 +358,20 @@ static void watch_signals(void)
     }
 }
 
+/* The port for machines. Without http_port *out stays NULL. */
+static enum err start_http(struct collect *collect, struct http **out)
+{
+    const struct options *options = &conf_current()->options;
+    if (!options->http_port)
+        return ERR_OK;
+    struct http_config config = {.address = options->http_addr,
+                                 .port = (int)options->http_port,
+                                 .collect = collect_metrics,
+                                 .healthy = collect_healthy,
+                                 .context = collect};
+    return http_start(&config, out);
+}
+
 static int serve(void)
 {
     raise_file_limit();
@@ -382,6 +400,14 @@ static int serve(void)
                                      .shutdown = ask_shutdown,
                                      .version = PGRECALL_VERSION};
     console_init(&console);
+    struct collect collect = {.hosts = hosts,
+                              .host_count = count,
+                              .cache = cache,
+                              .version = PGRECALL_VERSION,
+                              .stopping = &stopping};
+    struct http *http = NULL;
+    if (start_http(&collect, &http) != ERR_OK)
+        return EXIT_FAILURE;
     watch_signals();
     stop_ticker.tick = on_tick;
     loop_add_ticker(&main_loop, &stop_ticker);
@@ -394,6 +420,7 @@ static int serve(void)
              log_num(count), NULL);
     loop_run(&main_loop);
     pthread_join(waiter, NULL);
+    http_stop(http); /* up to here it says that we are stopping */
     console_fini();
     workers_fini(&workers);
     destroy_databases();

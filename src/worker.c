@@ -297,10 +297,12 @@ static void on_empty(struct host *host)
         return;
     worker->stopping = true;
     pools_stop(&worker->loop);
-    if (host->redis) {
-        redis_destroy(host->redis);
-        host->redis = NULL;
-    }
+    pthread_mutex_lock(&host->stats_mutex); /* somebody may be reading its counters */
+    struct redis *redis = host->redis;
+    host->redis = NULL;
+    pthread_mutex_unlock(&host->stats_mutex);
+    if (redis)
+        redis_destroy(redis);
     loop_stop(&worker->loop);
 }
 
@@ -387,6 +389,22 @@ void workers_stop(struct workers *workers, bool drain)
         stop->drain = drain;
         if (!loop_post(&worker->loop, &stop->post))
             mem_free(stop);
+    }
+}
+
+static void run_catalog_came(struct loop *loop, struct loop_post *post)
+{
+    host_catalog_came(loop->owner);
+    mem_free(post);
+}
+
+void workers_catalog_came(struct workers *workers)
+{
+    for (unsigned i = 0; i < workers->count; i++) {
+        struct loop_post *post = mem_zero(1, sizeof(*post));
+        post->run = run_catalog_came;
+        if (!loop_post(&workers->all[i].loop, post))
+            mem_free(post);
     }
 }
 

@@ -30,5 +30,7 @@ void workers_start(struct workers *workers);
 /* Stops listening and ends sessions, at once or (drain) as they become idle. Any thread; may be
  * repeated with drain false. workers_join waits for the threads. */
 void workers_stop(struct workers *workers, bool drain);
+/* A catalog came: tells every worker. Any thread. */
+void workers_catalog_came(struct workers *workers);
 void workers_join(struct workers *workers);
 void workers_fini(struct workers *workers);

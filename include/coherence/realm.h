@@ -37,6 +37,7 @@ struct catalog;
 struct realm {
     struct link link;                 /* in the list of all; (mutex) */
     _Atomic(uint64_t) identity;       /* of server and database, 0: not known yet */
+    _Atomic(uint64_t) catalog_loaded; /* version of `catalog`, 0: none */
     _Atomic(uint64_t) catalog_wanted; /* a snapshot of an older version is stale */
     struct catalog *catalog;          /* a reference; (mutex) */
     uint64_t incarnation;             /* hash of system, timeline, start of the server; (mutex) */
@@ -66,6 +67,9 @@ void realm_fini(struct realm *realm);
 /* The newest snapshot if it is not stale, with a reference; else NULL and *out_stale says which of
  * the two it is. */
 struct catalog *realm_catalog(struct realm *realm, bool *out_stale);
+
+/* True if realm_catalog would give a snapshot; no lock. */
+bool realm_catalog_is_fresh(const struct realm *realm);
 
 /* Begins a fill: stamps[0] is everything's word, stamps[1] the database's. ERR_STALE if one of them
  * is closed or nothing is known of the server: do not store. */

@@ -93,6 +93,9 @@ void host_accept(struct host *host, int fd, bool console, bool unix_socket);
 /* Ends all sessions: at once, or (drain) each as soon as it is idle. */
 void host_stop(struct host *host, bool drain);
 
+/* A catalog came: statements of this host that wait for one are judged again. On its loop. */
+void host_catalog_came(struct host *host);
+
 /* The stats of `database` on this worker, made if need be. */
 struct database_stats *host_stats(struct host *host, struct database *database);
 
@@ -123,6 +126,9 @@ void host_each_session(struct host *host,
                        void (*visit)(void *context, const struct session_view *view),
                        void *context);
 
+/* Ends the session with this id, on its host's loop (KILL_CLIENT). False: there is none. */
+bool host_kill(struct host *host, uint64_t id);
+
 /* The console's side of a console session: it gets the client's messages after login. */
 struct console_hooks {
     /* As stream_handler.on_input; answers with session_send. */
@@ -134,7 +140,8 @@ struct console_hooks {
 extern struct console_hooks session_console;
 
 void session_send(struct session *session, const void *data, size_t len);
-void session_end(struct session *session); /* flushes what is pending, then closes */
+size_t session_pending(const struct session *session); /* bytes that wait to be sent */
+void session_end(struct session *session);             /* flushes what is pending, then closes */
 struct host *session_host(struct session *session);
 bool session_console_admin(const struct session *session);
 void **session_console_state(struct session *session); /* a pointer of the console's own */

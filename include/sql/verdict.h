@@ -64,16 +64,17 @@ const char *reason_name(enum reason reason); /* "not_a_query": for counters */
 
 /* What a statement may do to the session that the pool must know. */
 enum effect {
-    EFFECT_WRITES_ALL = 1 << 0,   /* may change any table of the database */
-    EFFECT_DDL = 1 << 1,          /* may change the catalog: the snapshot is stale afterwards */
-    EFFECT_GLOBAL = 1 << 2,       /* may change what other databases show (roles, ALTER SYSTEM) */
-    EFFECT_TX_BEGIN = 1 << 3,     /* may open a transaction block */
-    EFFECT_TX_END = 1 << 4,       /* may commit or roll back (COMMIT, ROLLBACK, CALL, DO, ...) */
-    EFFECT_PIN = 1 << 5,          /* may leave state on the backend: see pin */
-    EFFECT_UNPIN = 1 << 6,        /* DISCARD ALL: the state of built-in settings is gone */
-    EFFECT_DIRTY = 1 << 7,        /* with PIN: DISCARD ALL does not undo it (custom settings, LOAD,
+    EFFECT_WRITES_ALL = 1 << 0, /* may change any table of the database */
+    EFFECT_DDL = 1 << 1,        /* may change the catalog: the snapshot is stale afterwards */
+    EFFECT_GLOBAL = 1 << 2,     /* may change what other databases show (roles, ALTER SYSTEM) */
+    EFFECT_TX_BEGIN = 1 << 3,   /* may open a transaction block */
+    EFFECT_TX_END = 1 << 4,     /* may commit or roll back (COMMIT, ROLLBACK, CALL, DO, ...) */
+    EFFECT_PIN = 1 << 5,        /* may leave state on the backend: see pin */
+    EFFECT_UNPIN = 1 << 6,      /* DISCARD ALL: the state of built-in settings is gone */
+    EFFECT_DIRTY = 1 << 7,      /* with PIN: DISCARD ALL does not undo it (custom settings, LOAD,
                                      unknown functions): the backend is closed, not reused */
-    EFFECT_DEALLOCATE = 1 << 8,   /* drops prepared statements by SQL */
+    EFFECT_DEALLOCATE = 1 << 8, /* drops prepared statements by SQL */
+    EFFECT_SET_LOCAL = 1 << 9,  /* changes settings up to the end of the transaction */
 };
 
 /* Why a session holds its backend. */

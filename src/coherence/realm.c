@@ -42,6 +42,11 @@ struct catalog *realm_catalog(struct realm *realm, bool *out_stale)
     return catalog;
 }
 
+bool realm_catalog_is_fresh(const struct realm *realm)
+{
+    return atomic_load(&realm->catalog_loaded) == atomic_load(&realm->catalog_wanted);
+}
+
 enum err realm_stamp(struct realm *realm, struct stamp stamps[2])
 {
     uint64_t identity = atomic_load(&realm->identity);
@@ -253,6 +258,7 @@ void realm_set_catalog(struct realm *realm, struct catalog *catalog)
     pthread_mutex_lock(&mutex);
     struct catalog *old = realm->catalog;
     realm->catalog = catalog;
+    atomic_store(&realm->catalog_loaded, catalog_version(catalog));
     if (catalog_version(catalog) == atomic_load(&realm->catalog_wanted)) {
         /* Bump always: a snapshot is loaded because something changed, maybe behind our back. */
         shut_locked(realm);

@@ -328,9 +328,9 @@ void auth_passed(struct session *session)
     const char *secret = secret_of(session);
     if (login->scram_proven && is_scram(secret))
         pool_learn_scram(session->pool, login->scram.client_key, secret);
-    if (session->host->cache)
-        control_want(database->control, session->user,
-                     secret && !is_scram(secret) && !is_md5(secret) ? secret : NULL);
+    /* Also with the cache off: what a statement does to its backend is proven by the catalog. */
+    control_want(database->control, session->user,
+                 secret && !is_scram(secret) && !is_md5(secret) ? secret : NULL);
     session->profile =
         profile_get(session->pool, slice_of(buf_head(&login->params), buf_len(&login->params)));
     learn_facts(session);

@@ -119,6 +119,7 @@ void session_cancel(struct session *session)
     case SESSION_AUTH:
     case SESSION_WELCOME:
     case SESSION_READY:
+    case SESSION_PROVING:
     case SESSION_LOOKUP:
     case SESSION_CONSOLE:
     case SESSION_DRAINING:

@@ -79,6 +79,15 @@ void host_stop(struct host *host, bool drain)
         host->on_empty(host);
 }
 
+void host_catalog_came(struct host *host)
+{
+    LINK_EACH_SAFE (&host->sessions, at) {
+        struct session *session = CONTAINER_OF(at, struct session, link);
+        if (session->state == SESSION_PROVING)
+            session_tick(session, loop_now_ms(host->loop));
+    }
+}
+
 struct database_stats *host_stats(struct host *host, struct database *database)
 {
     struct slice key = slice_of(&database, sizeof(struct database *));
@@ -159,6 +168,18 @@ void host_each_session(struct host *host,
         };
         visit(context, &view);
     }
+}
+
+bool host_kill(struct host *host, uint64_t id)
+{
+    LINK_EACH (&host->sessions, at) {
+        struct session *session = CONTAINER_OF(at, struct session, link);
+        if (session->id != id)
+            continue;
+        session_fail(session, "57P01", "terminating connection due to administrator command", NULL);
+        return true;
+    }
+    return false;
 }
 
 void session_server_lost(struct database *database)

@@ -144,6 +144,7 @@ static void on_end(struct stream *stream, enum err err, int error_number)
     (void)error_number;
     struct session *session = CONTAINER_OF(stream, struct session, stream);
     switch (session->state) {
+    case SESSION_PROVING:
     case SESSION_LOOKUP:
     case SESSION_WAITING:
     case SESSION_ACTIVE:
@@ -222,6 +223,7 @@ static size_t on_input(struct stream *stream, const uint8_t *data, size_t len)
         break;
     case SESSION_WELCOME:
     case SESSION_READY:
+    case SESSION_PROVING:
     case SESSION_LOOKUP:
     case SESSION_WAITING:
     case SESSION_ACTIVE:
@@ -303,6 +305,10 @@ void session_tick(struct session *session, uint64_t now_ms)
         if (now_ms > session->idle_since_ms + SESSION_FLUSH_TIMEOUT_MS)
             stream_close(&session->stream);
         break;
+    case SESSION_PROVING:
+        session_move(session, SESSION_READY); /* judged again: it goes on blind in the end */
+        stream_resume(&session->stream);
+        break;
     case SESSION_WELCOME:
     case SESSION_LOOKUP:
     case SESSION_WAITING:
@@ -319,6 +325,11 @@ void session_tick(struct session *session, uint64_t now_ms)
 void session_send(struct session *session, const void *data, size_t len)
 {
     stream_write(&session->stream, data, len);
+}
+
+size_t session_pending(const struct session *session)
+{
+    return stream_pending(&session->stream);
 }
 
 struct host *session_host(struct session *session)

@@ -4,6 +4,7 @@
  *   STARTUP ─► AUTH ─► WELCOME ─► READY ◄──────────────────────────┐
  *                                  │ a request ("unit")            │
  *                                  ├─ hit, local answer ───────────┤
+ *                                  ├─► PROVING (for a catalog) ────┤
  *                                  ├─► LOOKUP (Redis) ── hit ──────┤
  *                                  │      └ miss ┐                 │
  *                                  ├─► WAITING (for a backend)     │
@@ -40,7 +41,9 @@
     X(STARTUP, TO(AUTH) | TO(WELCOME) | TO(CONSOLE) | TO(CLOSING), "login")                        \
     X(AUTH, TO(WELCOME) | TO(CONSOLE) | TO(CLOSING), "login")                                      \
     X(WELCOME, TO(READY) | TO(CLOSING), "login")                                                   \
-    X(READY, TO(LOOKUP) | TO(WAITING) | TO(ACTIVE) | TO(CLOSING) | TO(DRAINING), "idle")           \
+    X(READY, TO(PROVING) | TO(LOOKUP) | TO(WAITING) | TO(ACTIVE) | TO(CLOSING) | TO(DRAINING),     \
+      "idle")                                                                                      \
+    X(PROVING, TO(READY) | TO(CLOSING), "active")                                                  \
     X(LOOKUP, TO(READY) | TO(CLOSING), "active")                                                   \
     X(WAITING, TO(READY) | TO(CLOSING), "waiting")                                                 \
     X(ACTIVE, TO(READY) | TO(DRAINING) | TO(CLOSING), "active")                                    \
@@ -60,7 +63,8 @@ enum {
     SESSION_UNIT_MESSAGES = 16,        /* more in a unit: never a hit */
     SESSION_STATEMENTS_MAX = 65536,    /* named statements of one client */
     SESSION_PORTALS_MAX = 1024,
-    SESSION_SECRET_MAX = 32
+    SESSION_SECRET_MAX = 32,
+    SESSION_PROVING_MS = 2000 /* how long a statement waits for a catalog that is on its way */
 };
 
 /* What a client's name for a prepared statement stands for. */
@@ -89,7 +93,9 @@ struct fill {
 
 /* The unit at hand. */
 struct unit {
-    bool begun;       /* it was looked at: the fields below hold */
+    bool begun; /* it was looked at: the fields below hold */
+    bool blind; /* no catalog came in time: it goes on without */
+    uint64_t proving_since_ms;
     bool forward;     /* decided: it goes to the backend */
     bool open;        /* ACTIVE: more messages of it are to come from the client */
     bool extended;    /* it ends with Sync */

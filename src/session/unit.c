@@ -89,6 +89,32 @@ static size_t begin_forward(struct session *session, const uint8_t *data, size_t
     return forward_messages(session, data, len);
 }
 
+/* ---- without a catalog ---- */
+
+/* While the catalog is being loaded (at the start, after DDL) nobody can say what a function or a
+ * trigger does to the session, and a session that may have changed its backend is tied to it for
+ * good. So a statement that would be tied waits a moment for the catalog that is on its way.
+ * `query` NULL: several statements, not looked at one by one. */
+static bool waits_for_catalog(struct session *session, const struct query *query)
+{
+    struct unit *unit = &session->unit;
+    if (LIKELY(realm_catalog_is_fresh(session->database->realm)) || unit->blind ||
+        session->pin != PIN_NONE)
+        return false;
+    if (query && !(lookup_verdict(session, query)->effects & EFFECT_PIN))
+        return false;
+    uint64_t now_ms = loop_now_ms(session->host->loop);
+    if (!unit->proving_since_ms)
+        unit->proving_since_ms = now_ms;
+    enum control_state state = control_state(session->database->control);
+    if (state == CONTROL_BACKOFF || now_ms - unit->proving_since_ms > SESSION_PROVING_MS) {
+        unit->blind = true;
+        return false;
+    }
+    session_move(session, SESSION_PROVING);
+    return true;
+}
+
 /* ---- simple Query ---- */
 
 /* DEALLOCATE of a name that the client gave in the extended protocol: the backends know it by
@@ -132,7 +158,6 @@ static size_t take_query(struct session *session, const struct pgwire_frame *fra
     }
     if (unit->forward)
         return begin_forward(session, data, len);
-    unit->forward = true;
     struct pgwire_slice text;
     if (len < frame->len || pgwire_read_text(frame->body, frame->body_len, &text) != PGWIRE_OK)
         return begin_forward(session, data, len);
@@ -155,11 +180,13 @@ static size_t take_query(struct session *session, const struct pgwire_frame *fra
         reset_unit(session);
         return frame->len;
     case LOOKUP_WAIT:
-        unit->forward = false;
         return 0;
     case LOOKUP_FORWARD:
         break;
     }
+    if (waits_for_catalog(session, &query))
+        return 0;
+    unit->forward = true;
     return begin_forward(session, data, len);
 }
 
@@ -325,9 +352,17 @@ static size_t take_batch(struct session *session, const uint8_t *data, size_t le
         reset_unit(session);
         return whole;
     }
+    if (count == 1 && whole != SIZE_MAX && messages[0].type == 'S' && !session->server) {
+        /* Sync alone, with nothing open: the answer is known. */
+        uint8_t ready[6] = {'Z', 0, 0, 0, 5, session->status};
+        stream_queue(&session->stream, ready, sizeof(ready));
+        reset_unit(session);
+        return whole;
+    }
+    struct query query = {0};
+    bool one = false;
     if (whole != SIZE_MAX && count <= SESSION_UNIT_MESSAGES) {
-        struct query query = {0};
-        if (is_one_statement(session, messages, count, &query)) {
+        if ((one = is_one_statement(session, messages, count, &query))) {
             counter_add(&session->stats->received, whole);
             switch (lookup_query(session, &query, len > whole)) {
             case LOOKUP_HIT:
@@ -344,6 +379,8 @@ static size_t take_batch(struct session *session, const uint8_t *data, size_t le
             counter_add(&session->host->bypass[REASON_PIPELINE], 1);
         }
     }
+    if (count != 1 && waits_for_catalog(session, one ? &query : NULL))
+        return 0;
     unit->forward = true;
     return begin_forward(session, data, len);
 }
@@ -418,6 +455,7 @@ static bool is_busy(const struct session *session)
 {
     const struct unit *unit = &session->unit;
     switch (session->state) {
+    case SESSION_PROVING:
     case SESSION_LOOKUP:
     case SESSION_WAITING:
         return true;

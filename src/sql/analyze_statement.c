@@ -67,7 +67,7 @@ static void on_set(struct walk *walk, const PgQuery__Node *statement)
     if (strchr(name, '.'))
         facts_pin(walk->facts, PIN_SETTING, EFFECT_DIRTY);
     else if (set->is_local)
-        return;
+        walk->facts->effects |= EFFECT_SET_LOCAL;
     else if (set->kind != PG_QUERY__VARIABLE_SET_KIND__VAR_SET_MULTI ||
              strncmp(name, "TRANSACTION", strlen("TRANSACTION")) != 0)
         facts_pin(walk->facts, PIN_SETTING, 0);
