@@ -121,6 +121,7 @@ class Postgres(Scratch):
             os.chown(self.directory, entry.pw_uid, entry.pw_gid)
             self.account = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
         self.data = self.directory / "data"
+        self.paused = []
         arguments = [postgres_bin() / "initdb", "-D", self.data, "-U", "postgres", "-A", "trust"]
         arguments += ["--no-sync", "-E", "UTF8", "--locale=C.UTF-8"]
         subprocess.run(arguments, check=True, capture_output=True, cwd="/", **self.account)
@@ -249,6 +250,7 @@ class Proxy(Scratch):
             "max_client_conn": 1000,
             "cache_window": "1h",
             "server_login_retry": "0.2s",
+            "shutdown_timeout": "5s",
             **options,
         }
         if userlist:
@@ -288,16 +290,30 @@ class Proxy(Scratch):
         return self.process is not None and self.process.poll() is None
 
     def connect(self, **options):
-        return wire.Wire(self.port, **options)
+        try:
+            return wire.Wire(self.port, **options)
+        except ConnectionRefusedError:
+            raise AssertionError(self.last_words()) from None
 
     def query(self, sql, database="postgres"):
         with self.connect(database=database) as client:
             return client.query(sql)
 
+    def connect_console(self, **options):
+        try:
+            return wire.Wire(self.console_port, **{"database": "pgrecall", **options})
+        except ConnectionRefusedError:
+            raise AssertionError(self.last_words()) from None
+
     def console(self, command):
         """The rows of a console command, as dictionaries."""
-        with wire.Wire(self.console_port, database="pgrecall") as client:
+        with self.connect_console() as client:
             return client.table(command)
+
+    def last_words(self):
+        """What is known when nobody listens any more."""
+        status = "" if self.process is None else f" with status {self.process.poll()}"
+        return f"pgrecall is gone{status}:\n{self.log()[-5000:]}"
 
     def cache(self):
         """SHOW CACHE as numbers by name."""

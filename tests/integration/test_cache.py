@@ -1,6 +1,8 @@
 """What is cached, for how long, and that SHOW CACHE and the server's own statistics agree on it."""
 
+import concurrent.futures
 import contextlib
+import re
 import threading
 import time
 
@@ -235,25 +237,46 @@ def test_everyone_agrees_on_the_hit_rate(make_proxy, postgres, mode, tmp_path):
     assert servers.hits(second) / (clients * 1000) > 0.99
 
 
-def test_hits_need_no_postgres(make_proxy, own_postgres, tmp_path):
-    """With Postgres frozen, what is warm goes on: for clients that are there and for new ones."""
+@pytest.fixture
+def frozen(make_proxy, own_postgres, tmp_path):
+    """A proxy with the first hundred accounts warm, and what freezes and thaws its Postgres."""
     postgres = own_postgres()
     postgres.pgbench_init(1)
     proxy = make_proxy(postgres)
     proxy.wait_for_catalog()
-    script = tmp_path / "warm.sql"
-    script.write_text("\\set aid random(1, 100)\nSELECT abalance FROM pgbench_accounts WHERE aid = :aid;\n")
+    proxy.warm_script = tmp_path / "warm.sql"
+    proxy.warm_script.write_text("\\set aid random(1, 100)\nSELECT abalance FROM pgbench_accounts WHERE aid = :aid;\n")
     with proxy.connect() as client:
         for aid in range(1, 101):
             client.query(f"SELECT abalance FROM pgbench_accounts WHERE aid = {aid};")
-        postgres.pause()
-        try:
+    yield proxy
+    postgres.resume()
+
+
+def test_hits_need_no_postgres(frozen):
+    with frozen.connect() as client:
+        frozen.postgres.pause()
+        for _ in range(3):
             for aid in range(1, 101):
                 assert client.query(f"SELECT abalance FROM pgbench_accounts WHERE aid = {aid};") == [["0"]]
-            servers.run_pgbench(proxy.port, "-n", "-c", "8", "-t", "200", "-f", str(script), timeout=30)
-        finally:
-            postgres.resume()
+        frozen.postgres.resume()
         assert client.query("select count(*) from pgbench_branches") == [["1"]]
+
+
+def test_pgbench_goes_on_while_postgres_is_frozen(frozen):
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        load = pool.submit(servers.run_pgbench, frozen.port, "-n", "-c", "8", "-T", "4", "-P", "1", "-f", str(frozen.warm_script))
+        time.sleep(1.5)
+        frozen.postgres.pause()
+        output = load.result()
+    progress = [float(tps) for tps in re.findall(r"^progress: .*?, ([\d.]+) tps", output, re.M)]
+    assert min(progress[1:]) > 100, output
+
+
+def test_clients_of_a_known_kind_log_in_while_postgres_is_frozen(frozen):
+    servers.run_pgbench(frozen.port, "-n", "-t", "10", "-f", str(frozen.warm_script))
+    frozen.postgres.pause()
+    servers.run_pgbench(frozen.port, "-n", "-c", "8", "-t", "200", "-f", str(frozen.warm_script), timeout=30)
 
 
 def test_hits_come_from_redis_when_memory_is_gone(proxy_redis, redis):

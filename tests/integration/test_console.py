@@ -27,7 +27,7 @@ def test_show(proxy, what):
         client.query("select 1")
         for ask in (wire.query, wire.extended):
             for spelling in (f"SHOW {what}", f"show {what.lower()};"):
-                with wire.Wire(proxy.console_port, database="pgrecall") as console:
+                with proxy.connect_console() as console:
                     answer = console.ask(ask(spelling))
                     assert wire.errors_of(answer) == []
                     if what != "HELP":
@@ -54,7 +54,7 @@ def test_psycopg_on_the_console(proxy):
 
 
 def test_mistakes_are_answered(proxy):
-    with wire.Wire(proxy.console_port, database="pgrecall") as console:
+    with proxy.connect_console() as console:
         for command in ("SHOW NOTHING", "SELECT 1", "nonsense", "FLUSH TABLE", "SET no_such = 1", "EXPLAIN CACHE", "EXPLAIN CACHE selekt"):
             answer = console.ask(wire.query(command))
             assert answer[-1] == wire.Message(b"Z", b"I")
@@ -65,15 +65,15 @@ def test_mistakes_are_answered(proxy):
 
 def test_only_admins_may_command(make_proxy, postgres):
     proxy = make_proxy(postgres, admin_users="boss", stats_users="watcher")
-    with wire.Wire(proxy.console_port, user="boss", database="pgrecall") as console:
+    with proxy.connect_console(user="boss") as console:
         console.query("FLUSH")
-    with wire.Wire(proxy.console_port, user="watcher", database="pgrecall") as console:
+    with proxy.connect_console(user="watcher") as console:
         assert console.table("SHOW POOLS") is not None
         for command in ("FLUSH", "PAUSE", "SHUTDOWN", "RELOAD"):
             with pytest.raises(wire.ServerError):
                 console.query(command)
     with pytest.raises((wire.ServerError, wire.Closed)):
-        with wire.Wire(proxy.console_port, user="nobody", database="pgrecall") as console:
+        with proxy.connect_console(user="nobody") as console:
             console.query("SHOW POOLS")
     assert proxy.query("select 1") == [["1"]]
 
