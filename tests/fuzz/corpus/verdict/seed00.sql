@@ -1,0 +1,1 @@
+SELECT a, count(*) FROM t WHERE a = $1 GROUP BY a ORDER BY 1 LIMIT 5

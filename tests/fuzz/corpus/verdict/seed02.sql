@@ -1,0 +1,1 @@
+SELECT d::date, date_trunc('day', d)::date FROM t

@@ -1,0 +1,1 @@
+UPDATE s.t SET a = 1 WHERE a IN (SELECT a FROM v)

@@ -1,0 +1,1 @@
+SELECT (t).f, t.count FROM t

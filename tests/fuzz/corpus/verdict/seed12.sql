@@ -1,0 +1,1 @@
+SET LOCAL a.b = 1

@@ -1,0 +1,1 @@
+SELECT ARRAY[1,2][1], ROW(1,2) < (3,4), a BETWEEN 1 AND 2 FROM t

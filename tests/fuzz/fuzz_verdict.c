@@ -1,0 +1,126 @@
+/* Any text, through the scanner and the proof, with a small catalog and without: no crash, and
+ * verdicts that agree with themselves. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "sql/catalog.h"
+#include "sql/scan.h"
+#include "sql/verdict.h"
+
+enum { INPUT_MAX = 4096, COLUMNS_MAX = 12 };
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+
+/* The first column is the query that the row answers. NULL ends a row early: an SQL NULL never
+ * occurs in these. */
+static const char *const rows[][COLUMNS_MAX + 1] = {
+    {"0", "23", "int4", "t", "b", "0", "0"},
+    {"0", "25", "text", "t", "b", "0", "0"},
+    {"0", "1082", "date", "t", "b", "0", "0"},
+    {"0", "1184", "timestamptz", "t", "b", "0", "0"},
+    {"0", "1009", "_text", "t", "b", "25", "0"},
+    {"0", "2205", "regclass", "t", "b", "0", "0"},
+    {"0", "20000", "mood", "f", "e", "0", "0"},
+    {"0", "20001", "dm", "f", "d", "0", "23"},
+    {"1", "100", "lower", "t", "t", "i", "f", "t", "f", "25", "0", "f", "25"},
+    {"1", "101", "now", "t", "t", "s", "f", "t", "f", "", "0", "f", "1184"},
+    {"1", "102", "date_trunc", "t", "t", "s", "f", "t", "f", "25 1184", "0", "f", "1184"},
+    {"1", "103", "count", "t", "t", "i", "a", "t", "f", "2276", "0", "f", "23"},
+    {"1", "104", "random", "t", "t", "v", "f", "t", "f", "", "0", "f", "23"},
+    {"1", "105", "int4eq", "t", "t", "i", "f", "t", "f", "23 23", "0", "f", "23"},
+    {"1", "106", "set_config", "t", "t", "v", "f", "t", "f", "25 25", "0", "f", "25"},
+    {"1", "20100", "f", "f", "f", "v", "f", "f", "f", "", "0", "f", "23"},
+    {"2", "96", "=", "t", "23", "23", "105"},
+    {"2", "97", "<", "t", "23", "23", "105"},
+    {"2", "98", "+", "t", "23", "23", "105"},
+    {"5", "C", "t"},
+    {"6", "1259", "pg_catalog", "pg_class", "r", "p", "f"},
+    {"6", "20200", "public", "t", "r", "p", "f"},
+    {"6", "20201", "public", "u", "r", "p", "f"},
+    {"6", "20202", "s", "t", "p", "p", "f"},
+    {"6", "20203", "public", "v", "v", "p", "f"},
+    {"6", "20204", "public", "secret", "r", "p", "t"},
+    {"7", "20201", "20202"},
+    {"8", "20200", "a", "23"},
+    {"8", "20200", "d", "1082"},
+    {"8", "20201", "s", "25"},
+    {"8", "20203", "a", "23"},
+    {"9", "20201", "20200", "t"},
+    {"10", "20202", "20100"},
+    {"11", "v", "20203",
+     "({QUERY :rtable ({RTE :relid 20200}) :targetList ({TARGETENTRY :expr {OPEXPR :opno 96"
+     " :opfuncid 105 :opresulttype 23}})})"},
+};
+
+static struct catalog *catalog_make(void)
+{
+    struct catalog_builder *builder = catalog_builder_create();
+    struct catalog *catalog = NULL;
+
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        struct slice values[COLUMNS_MAX];
+        unsigned count = 0;
+
+        while (count < COLUMNS_MAX && rows[i][count + 1]) {
+            values[count] = slice_of_text(rows[i][count + 1]);
+            count++;
+        }
+        if (catalog_builder_add(builder, (unsigned)atoi(rows[i][0]), values, count) != ERR_OK)
+            abort();
+    }
+    if (catalog_builder_finish(builder, 1, &catalog) != ERR_OK)
+        abort();
+    return catalog;
+}
+
+static void verdict_check(const struct verdict *verdict, unsigned scan_flags)
+{
+    ASSERT((unsigned)verdict->reason < REASON_COUNT && (unsigned)verdict->pin < PIN_COUNT);
+    ASSERT(verdict->read_count <= VERDICT_TABLES_MAX);
+    ASSERT(verdict->write_count <= VERDICT_TABLES_MAX);
+    ASSERT(strnlen(verdict->object, VERDICT_OBJECT_MAX) < VERDICT_OBJECT_MAX);
+    ASSERT(((verdict->effects & EFFECT_PIN) != 0) == (verdict->pin != PIN_NONE));
+    if (verdict->reason == REASON_NONE)
+        ASSERT(verdict->effects == 0 && verdict->write_count == 0);
+    else
+        ASSERT(verdict->read_count == 0);
+    if (verdict->effects & EFFECT_WRITES_ALL)
+        ASSERT(verdict->write_count == 0);
+    if (scan_flags & (SCAN_DOUBT | SCAN_SEVERAL | SCAN_EMPTY | SCAN_MAGIC_DATE))
+        ASSERT(verdict->reason != REASON_NONE);
+    if (scan_flags & SCAN_DOUBT)
+        ASSERT(verdict->effects & EFFECT_WRITES_ALL);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+    static struct catalog *catalog;
+    struct scan scan;
+    struct verdict verdict;
+
+    if (len > INPUT_MAX)
+        return -1;
+    if (!catalog)
+        catalog = catalog_make();
+    uint8_t *scratch = malloc(len + 16);
+    if (scan_text(slice_of(data, len), scratch, &scan) != ERR_OK)
+        scan.flags = SCAN_DOUBT;
+    verdict_prove(slice_of(data, len), scan.flags, catalog, &verdict);
+    verdict_check(&verdict, scan.flags);
+    if (verdict.reason == REASON_NONE) {
+        /* What is left after scanning means the same. */
+        struct verdict canonical;
+
+        verdict_prove(slice_of(scan.canonical, scan.canonical_len), scan.flags, catalog,
+                      &canonical);
+        ASSERT(canonical.reason == REASON_NONE && canonical.read_count == verdict.read_count);
+        ASSERT(memcmp(canonical.reads, verdict.reads, sizeof(verdict.reads)) == 0);
+    }
+    verdict_prove(slice_of(data, len), scan.flags, NULL, &verdict);
+    verdict_check(&verdict, scan.flags);
+    ASSERT(verdict.reason != REASON_NONE);
+    free(scratch);
+    return 0;
+}
