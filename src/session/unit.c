@@ -31,7 +31,6 @@ static void begin_unit(struct session *session, bool extended)
     size_t scanned = unit->scanned;
     *unit = (struct unit){.begun = true, .extended = extended, .scanned = scanned};
     session->unit_number++;
-    unit->since_us = clock_now_us();
     session->request_wall_ms = loop_wall_ms(session->host->loop);
 }
 
@@ -68,6 +67,8 @@ static void on_failed(struct pool_waiter *waiter, const struct pool_failure *fai
 static size_t begin_forward(struct session *session, const uint8_t *data, size_t len)
 {
     struct unit *unit = &session->unit;
+    if (!unit->since_us)
+        unit->since_us = clock_now_us();
     if (!session->server) {
         struct server *server = pool_take(session->profile, session->host->loop);
         if (!server) {
