@@ -8,27 +8,39 @@
 #include "base/mem.h"
 #include "session/owed.h"
 
+static struct owed_entry *head_of(const struct owed *owed)
+{
+    struct owed_entry *head = owed_head(owed);
+    ASSERT(head != NULL);
+    return head;
+}
+
+static struct owed_entry *pushed(struct owed *owed, uint8_t request)
+{
+    struct owed_entry *entry = owed_push(owed, request, OWED_FORWARD);
+    ASSERT(entry != NULL);
+    return entry;
+}
+
 static void answers_come_in_the_order_of_requests(void **state)
 {
     (void)state;
     struct owed owed = {0};
     assert_null(owed_head(&owed));
     /* Push three, pop two, many times over: the ring wraps and grows. */
-    uint32_t pushed = 0, popped = 0;
+    uint32_t asked = 0, popped = 0;
     for (unsigned round = 0; round < 1000; round++) {
         for (unsigned i = 0; i < 3; i++) {
-            struct owed_entry *entry = owed_push(&owed, 'P', OWED_FORWARD);
-            assert_non_null(entry);
-            entry->version = pushed++;
+            pushed(&owed, 'P')->version = asked++;
         }
         for (unsigned i = 0; i < 2; i++) {
-            assert_int_equal(owed_head(&owed)->version, popped++);
+            assert_int_equal(head_of(&owed)->version, popped++);
             owed_pop(&owed);
         }
     }
-    assert_int_equal(owed.count, pushed - popped);
+    assert_int_equal(owed.count, asked - popped);
     while (owed.count) {
-        assert_int_equal(owed_head(&owed)->version, popped++);
+        assert_int_equal(head_of(&owed)->version, popped++);
         owed_pop(&owed);
     }
     owed_shrink(&owed);
@@ -53,12 +65,12 @@ static void removing_a_kind_keeps_the_order_of_the_others(void **state)
     struct owed owed = {0};
     const char requests[] = "EPSBSES";
     for (unsigned i = 0; requests[i]; i++)
-        owed_push(&owed, (uint8_t)requests[i], OWED_FORWARD)->name = mem_text("x");
+        pushed(&owed, (uint8_t)requests[i])->name = mem_text("x");
     owed_remove(&owed, 'S');
     const char left[] = "EPBE";
     assert_int_equal(owed.count, 4);
     for (unsigned i = 0; left[i]; i++) {
-        assert_int_equal(owed_head(&owed)->request, left[i]);
+        assert_int_equal(head_of(&owed)->request, left[i]);
         owed_pop(&owed);
     }
     owed_fini(&owed);
