@@ -51,7 +51,8 @@ struct profile {
     /* Of the pool, under database->mutex. */
     struct login_failure failure; /* one that concerns this profile alone */
     unsigned releasing;           /* servers given back that are not idle yet */
-    unsigned coming;              /* scratch of the scheduler */
+    uint64_t coming_walk;         /* scratch of the scheduler: pool->walk in which */
+    unsigned coming;              /* this was counted */
 };
 
 /* The profile of `pool` with these parameters (pairs in the client's order, without user, database,

@@ -10,6 +10,9 @@
  *   5. room is being made (one is closing), and no earlier waiter counts on it: it waits;
  *   6. it has been patient, or some server has long been idle: the one that was idle longest is
  *      closed.
+ * When 6 finds nothing, those behind get nothing either, and the walk ends; but after a failed login
+ * and at every tick all are looked at, because failures concern single profiles.
+ *
  * So a waiter never takes what an earlier one can use, but it does not wait for those that cannot
  * be served. */
 #include "base/log.h"
@@ -125,21 +128,26 @@ static bool evict(struct pool *pool, enum room room, bool patient, uint64_t now_
 
 /* --- who is on the way --- */
 
-/* Counts in profile->coming what will be idle soon without being promised to anyone. */
+/* How many servers of `profile` will be idle soon without being promised to anyone, less those that
+ * this walk's waiters count on. */
+static unsigned *coming(struct pool *pool, struct profile *profile)
+{
+    if (profile->coming_walk != pool->walk) {
+        profile->coming_walk = pool->walk;
+        profile->coming = profile->releasing;
+    }
+    return &profile->coming;
+}
+
 static void count_coming(struct pool *pool)
 {
-    LINK_EACH (&pool->waiters, at)
-        waiter_at(at)->profile->coming = waiter_at(at)->profile->releasing;
     struct link *lists[] = {&pool->login, &pool->resetting};
-    for (size_t i = 0; i < ARRAY_COUNT(lists); i++) {
-        LINK_EACH (lists[i], at)
-            server_at(at)->profile->coming = server_at(at)->profile->releasing;
-    }
+    pool->walk++;
     for (size_t i = 0; i < ARRAY_COUNT(lists); i++) {
         LINK_EACH (lists[i], at) {
             const struct server *server = server_at(at);
             if (!server->waiter && !server->close_needed)
-                server->profile->coming++;
+                ++*coming(pool, server->profile);
         }
     }
 }
@@ -226,6 +234,7 @@ void pool_login_failed(struct pool *pool, struct profile *profile, const char *s
     login_failure_set(all ? &pool->failure : &profile->failure, sqlstate, message, detail,
                       from_server);
     pool->stats->login_failures++;
+    pool->look_at_all = true;
 }
 
 /* --- the walk --- */
@@ -236,37 +245,64 @@ struct walk {
     unsigned making_room; /* closing ones that nobody counts on yet */
 };
 
-static void serve(struct walk *walk, struct pool_waiter *waiter)
+/* A server is about to leave `loop`. If it was the last of its profile there and there is room, a
+ * new one takes its place: else two workers with little to do would send one to and fro. */
+static void replace_on(struct walk *walk, struct profile *profile, struct loop *loop)
+{
+    struct pool *pool = walk->pool;
+    struct link *lists[] = {&pool->idle, &pool->active, &pool->login, &pool->resetting};
+    for (size_t i = 0; i < ARRAY_COUNT(lists); i++) {
+        LINK_EACH (lists[i], at) {
+            const struct server *server = server_at(at);
+            bool stays = server->state != SERVER_MOVING;
+            if (stays && server->loop == loop && server->profile == profile)
+                return;
+        }
+    }
+    if (!failure_in_force(pool, profile, walk->now_ms) && may_try(pool, profile))
+        pool_open(pool, profile, loop);
+}
+
+static void grant(struct walk *walk, struct pool_waiter *waiter, struct server *server)
+{
+    waiter_grant(waiter, server);
+    if (server->state == SERVER_MOVING)
+        replace_on(walk, server->profile, server->loop);
+}
+
+/* False: nothing is left that a later waiter could get. */
+static bool serve(struct walk *walk, struct pool_waiter *waiter)
 {
     struct pool *pool = walk->pool;
     struct server *server = idle_for(pool, waiter);
     if (server) {
-        waiter_grant(waiter, server);
-        return;
+        grant(walk, waiter, server);
+        return true;
     }
-    if (waiter->profile->coming) {
-        waiter->profile->coming--;
-        return;
+    unsigned *on_the_way = coming(pool, waiter->profile);
+    if (*on_the_way) {
+        --*on_the_way;
+        return true;
     }
     const struct login_failure *failure = failure_in_force(pool, waiter->profile, walk->now_ms);
     if (failure) {
         if (!profile_lives(pool, waiter->profile))
             waiter_fail(waiter, failure);
-        return;
+        return true;
     }
     if (!may_try(pool, waiter->profile))
-        return;
+        return true;
     enum room room = take_place(pool);
     if (room == ROOM) {
         open_server(pool, waiter->profile, waiter->loop);
-        return;
+        return true;
     }
     if (walk->making_room) {
         walk->making_room--;
-        return;
+        return true;
     }
     bool patient = elapsed(walk->now_ms, waiter->since_us / 1000u) >= POOL_PROFILE_PATIENCE_MS;
-    evict(pool, room, patient, walk->now_ms);
+    return evict(pool, room, patient, walk->now_ms) || !link_is_empty(&pool->idle);
 }
 
 static void fail_all(struct pool *pool, const struct login_failure *failure)

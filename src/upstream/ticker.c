@@ -88,6 +88,8 @@ static void close_old(struct pool *pool, const struct loop *loop, uint64_t now_m
     uint64_t idle_ms = conf_current()->options.server_idle_timeout_ms;
     uint64_t life_ms = conf_current()->options.server_lifetime_ms;
     unsigned min = min_size_of(pool), count = pool->connections;
+    LINK_EACH(&pool->closing, at)
+        count--; /* those of other loops may not be closed yet */
     LINK_EACH_SAFE (&pool->idle, at) {
         struct server *server = CONTAINER_OF(at, struct server, link);
         if (server->loop != loop)
@@ -133,6 +135,7 @@ static void tick_pool(struct pool *pool, struct pools_side *side, bool slow)
         keep_min_size(pool, side->loop);
     }
     relieve_role(pool);
+    pool->look_at_all = true;
     pool_schedule(pool);
     pool_unlock(pool);
     expire_servers(pool, side->loop);

@@ -125,6 +125,30 @@ static void prefers_an_idle_server_of_the_waiters_loop(void **state)
     client_fini(&here);
 }
 
+static void a_loop_that_gives_its_last_server_away_gets_a_new_one(void **state)
+{
+    (void)state;
+    struct client here, there;
+    client_init(&here, 0, "alice", "");
+    client_init(&there, 1, "alice", "");
+    client_acquire(&here);
+    int pid = here.pid;
+    client_release(&here, false);
+    client_acquire(&there);
+    assert_int_equal(there.pid, pid);
+    client_release(&there, false);
+    AWAIT(pool_counts_of(&here).idle == 2);
+    for (unsigned i = 0; i < 10; i++) { /* from now on each loop has its own */
+        assert_true(client_take(&here));
+        assert_true(client_take(&there));
+        client_release(&here, false);
+        client_release(&there, false);
+    }
+    assert_int_equal(here.profile->pool->stats->moves, 1);
+    client_fini(&there);
+    client_fini(&here);
+}
+
 struct pair {
     struct client *giver, *leaver;
 };
@@ -345,6 +369,7 @@ int main(void)
         POOLS_TEST(opens_up_to_pool_size_and_no_more),
         POOLS_TEST(serves_waiters_of_both_loops_in_the_order_of_their_coming),
         POOLS_TEST(prefers_an_idle_server_of_the_waiters_loop),
+        POOLS_TEST(a_loop_that_gives_its_last_server_away_gets_a_new_one),
         POOLS_TEST(one_who_leaves_gets_no_callback_and_the_next_gets_its_server),
         POOLS_TEST(one_who_leaves_while_its_server_moves_gets_no_callback),
         POOLS_TEST(closes_an_idle_server_for_a_waiter_of_another_profile),
