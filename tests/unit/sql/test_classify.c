@@ -329,6 +329,20 @@ static const struct case_reason denied[] = {
     {"EXPLAIN SELECT 1", REASON_NOT_A_QUERY},
     {"INSERT INTO plain VALUES (1)", REASON_WRITES},
     {"SELECT a FROM plain WHERE a = 1e", REASON_DOUBTFUL_TEXT},
+    {"SELECT 'tomor'\n'row'", REASON_MAGIC_DATE},
+    {"SELECT user", REASON_SQL_VALUE_FUNCTION},
+    {"SELECT localtime", REASON_SQL_VALUE_FUNCTION},
+    {"SELECT to_regclass('x')", REASON_FUNCTION},
+    {"SELECT a::oid::regclass FROM plain", REASON_TYPE},
+    {"SELECT s::time FROM plain", REASON_TYPE},
+    {"SELECT string_to_array(s, ',')::date[] FROM plain", REASON_TYPE},
+    {"SELECT (SELECT s FROM plain)::date", REASON_TYPE},
+    {"SELECT column1::date FROM (VALUES ('a')) v", REASON_TYPE},
+    {"SELECT (CASE WHEN true THEN s END)::timestamp FROM plain", REASON_TYPE},
+    {"SELECT COALESCE(s, '2020-01-01')::date FROM plain", REASON_TYPE},
+    {"SELECT txid_current()", REASON_FUNCTION},
+    {"SELECT a FROM plain WHERE a = 1 FOR NO KEY UPDATE SKIP LOCKED", REASON_ROW_LOCK},
+    {"WITH RECURSIVE c(n) AS (SELECT 1) CYCLE n SET k USING p SELECT * FROM c", REASON_EXPRESSION},
 };
 
 static void denies_what_is_not(void **state)
@@ -342,6 +356,81 @@ static void denies_what_is_not(void **state)
             fail_msg("%s\n  %s (%s), expected %s", denied[i].sql, reason_text(verdict.reason),
                      verdict.object, reason_text(denied[i].reason));
         assert_int_equal(verdict.read_count, 0);
+    }
+}
+
+/* Every place of a query that can hold an expression. */
+static const char *const places[] = {
+    "SELECT %s",
+    "VALUES (1), (%s)",
+    "SELECT a FROM plain WHERE a = %s",
+    "SELECT a FROM plain WHERE a BETWEEN 1 AND %s",
+    "SELECT a FROM plain WHERE a IN (1, %s)",
+    "SELECT a FROM plain WHERE a = ANY (ARRAY[1, %s])",
+    "SELECT a FROM plain WHERE NOT (a = 1 OR %s = 1)",
+    "SELECT a FROM plain WHERE %s IS NULL",
+    "SELECT a FROM plain WHERE (%s = 1) IS TRUE",
+    "SELECT a FROM plain WHERE (a, 1) < (2, %s)",
+    "SELECT CASE %s WHEN 1 THEN 2 END",
+    "SELECT CASE WHEN %s = 1 THEN 2 END",
+    "SELECT CASE WHEN true THEN %s END",
+    "SELECT CASE WHEN true THEN 1 ELSE %s END",
+    "SELECT COALESCE(1, %s)",
+    "SELECT NULLIF(1, %s)",
+    "SELECT GREATEST(1, %s)",
+    "SELECT (ARRAY[1])[%s::int]",
+    "SELECT (ARRAY[1])[1:%s::int]",
+    "SELECT %s::text COLLATE \"C\"",
+    "SELECT abs(%s)",
+    "SELECT round(v => 1, s => %s)",
+    "SELECT count(*) FILTER (WHERE %s = 1) FROM plain",
+    "SELECT string_agg(s, ',' ORDER BY %s) FROM plain",
+    "SELECT percentile_cont(%s) WITHIN GROUP (ORDER BY a) FROM plain",
+    "SELECT sum(a) OVER (PARTITION BY %s) FROM plain",
+    "SELECT sum(a) OVER (ORDER BY a ROWS %s PRECEDING) FROM plain",
+    "SELECT sum(a) OVER w FROM plain WINDOW w AS (ORDER BY %s)",
+    "SELECT a FROM plain GROUP BY a, %s",
+    "SELECT a FROM plain GROUP BY GROUPING SETS ((a), (%s))",
+    "SELECT a FROM plain GROUP BY a HAVING %s = 1",
+    "SELECT a FROM plain ORDER BY %s",
+    "SELECT DISTINCT ON (%s) a FROM plain",
+    "SELECT a FROM plain LIMIT %s",
+    "SELECT a FROM plain OFFSET %s",
+    "SELECT p.a FROM plain p JOIN y ON p.a = %s",
+    "SELECT q.b FROM (SELECT %s AS b) q",
+    "SELECT * FROM plain, LATERAL (SELECT %s) q",
+    "SELECT * FROM generate_series(1, %s)",
+    "SELECT * FROM ROWS FROM (generate_series(1, 2), generate_series(1, %s))",
+    "WITH c AS (SELECT %s) SELECT * FROM c",
+    "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + %s FROM c) SELECT * FROM c",
+    "SELECT 1 UNION SELECT %s",
+    "SELECT EXISTS (SELECT %s)",
+    "SELECT ARRAY(SELECT %s)",
+    "SELECT a FROM plain WHERE a > ALL (SELECT %s)",
+    "SELECT a FROM plain WHERE %s IN (SELECT a FROM y)",
+    "SELECT (ROW(%s, 1)).f1",
+    "SELECT xmlforest(%s AS a)",
+    "SELECT * FROM plain TABLESAMPLE bernoulli (%s)",
+};
+
+static void looks_into_every_place(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(places); i++) {
+        struct verdict verdict;
+        char sql[256];
+        const char *hole = strstr(places[i], "%s");
+        int before = (int)(hole - places[i]);
+
+        (void)snprintf(sql, sizeof(sql), "%.*srandom()%s", before, places[i], hole + 2);
+        prove(sql, catalog, &verdict);
+        if (verdict.reason == REASON_NONE || verdict.reason == REASON_SYNTAX)
+            fail_msg("%s\n  %s", sql, reason_text(verdict.reason));
+        assert_int_equal(verdict.effects, 0);
+        (void)snprintf(sql, sizeof(sql), "%.*sf()%s", before, places[i], hole + 2);
+        prove(sql, catalog, &verdict);
+        if (verdict.reason == REASON_NONE || !(verdict.effects & EFFECT_WRITES_ALL))
+            fail_msg("%s\n  %s, effects %x", sql, reason_text(verdict.reason), verdict.effects);
     }
 }
 
@@ -606,16 +695,67 @@ static void cached_statements_are_read_only(void **state)
     scratch_run(&scratch, "ROLLBACK");
 }
 
+/* Does the verdict on `sql` name every table that Postgres finds in it? As a view, to have its
+ * dependencies listed; -1 if it cannot be one. */
+static int dependencies_check(const char *sql)
+{
+    char *create = mem_alloc(strlen(sql) + 64);
+    struct verdict verdict;
+    int checked = -1;
+
+    (void)sprintf(create, "CREATE VIEW probe AS %s", sql);
+    scratch_run(&scratch, "BEGIN; SET LOCAL search_path = public, s1");
+    PGresult *created = PQexec(scratch.connection, create);
+    if (PQresultStatus(created) == PGRES_COMMAND_OK) {
+        PGresult *found = PQexec(
+            scratch.connection,
+            "SELECT DISTINCT c.oid, c.relname FROM pg_depend d JOIN pg_rewrite r ON d.objid = r.oid"
+            " JOIN pg_class c ON c.oid = d.refobjid WHERE r.ev_class = 'probe'::regclass"
+            " AND d.refclassid = 'pg_class'::regclass AND c.relkind <> 'v'");
+
+        assert_int_equal(PQresultStatus(found), PGRES_TUPLES_OK);
+        prove(sql, catalog, &verdict);
+        for (checked = 0; checked < PQntuples(found); checked++) {
+            uint32_t oid = (uint32_t)strtoul(PQgetvalue(found, checked, 0), NULL, 10);
+            bool named = false;
+
+            for (unsigned i = 0; i < verdict.read_count; i++)
+                named |= verdict.reads[i] == catalog_root(catalog, oid);
+            if (!named)
+                fail_msg("%s\n  does not depend on %s", sql, PQgetvalue(found, checked, 1));
+        }
+        PQclear(found);
+    }
+    PQclear(created);
+    scratch_run(&scratch, "ROLLBACK");
+    mem_free(create);
+    return checked;
+}
+
+static void names_all_tables_that_postgres_finds(void **state)
+{
+    unsigned checked = 0;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(cached); i++)
+        checked += dependencies_check(cached[i]) > 0;
+    for (size_t i = 0; i < ARRAY_COUNT(reads); i++)
+        checked += dependencies_check(reads[i].sql) > 0;
+    assert_true(checked > 40);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(caches_what_is_proven),
         cmocka_unit_test(denies_what_is_not),
+        cmocka_unit_test(looks_into_every_place),
         cmocka_unit_test(depends_on_every_table),
         cmocka_unit_test(knows_what_a_write_reaches),
         cmocka_unit_test(tells_effects),
         cmocka_unit_test(bends_to_definitions),
         cmocka_unit_test(cached_statements_are_read_only),
+        cmocka_unit_test(names_all_tables_that_postgres_finds),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
