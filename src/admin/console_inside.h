@@ -15,7 +15,6 @@ enum {
 /* What the process told us. */
 struct console_world {
     struct console_config config;
-    _Atomic(bool) paused; /* by PAUSE without a name */
 };
 extern struct console_world console_world;
 

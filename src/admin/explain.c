@@ -84,7 +84,7 @@ static void explain(struct request *request, struct database *database)
     struct rows *rows = &request->rows;
     struct pool *pool = pool_at(database, 0);
     struct explain_cache answer;
-    bool stale;
+    bool stale = false;
     session_explain(request_host(request), database, slice_of_text(pool ? pool->role : ""),
                     request->command->sql, &answer);
     const struct verdict *verdict = &answer.verdict;
@@ -96,6 +96,8 @@ static void explain(struct request *request, struct database *database)
     if (verdict->object[0])
         add(rows, "object", verdict->object);
     add(rows, "database", database->name);
+    if (cacheable)
+        add(rows, "cached now", show_cached(database, catalog, stale));
     if (cacheable) {
         add_tables(rows, "reads", catalog, verdict->reads, verdict->read_count);
         add_window(rows);

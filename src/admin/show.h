@@ -3,6 +3,7 @@
 
 #include "request.h"
 
+struct catalog;
 struct database;
 
 #pragma GCC diagnostic push
@@ -26,6 +27,10 @@ const struct shape *select_shape(const char *expression);
 
 /* "2026-01-31 12:00:00 UTC", the way PgBouncer writes times; 0 is NULL. */
 void show_time(struct rows *rows, uint64_t wall_ms);
+
+/* Are answers of this database served and stored now: "yes", or the first thing that stands against
+ * it. `catalog` and `stale` as realm_catalog gave them. */
+const char *show_cached(struct database *database, const struct catalog *catalog, bool stale);
 
 /* The database of that name if the configuration has it, else NULL and the request has failed. */
 struct database *show_database(struct request *request, const char *name);

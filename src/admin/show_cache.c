@@ -155,15 +155,14 @@ void run_show_cache(struct request *request)
 
 /* ---- SHOW CATALOG ---- */
 
-/* May answers of this database be served and stored now? The first thing that stands against it. */
-static const char *cached_text(struct database *database, bool has_catalog, bool stale)
+const char *show_cached(struct database *database, const struct catalog *catalog, bool stale)
 {
     const struct conf_database *line = atomic_load(&database->conf);
     if (!console_world.config.cache || !line || line->cache == 0)
         return reason_text(REASON_CACHE_OFF);
     if (!realm_is_open(database->realm))
         return "the server is not identified";
-    if (!has_catalog)
+    if (!catalog)
         return reason_text(stale ? REASON_CATALOG_STALE : REASON_NO_CATALOG);
     return "yes";
 }
@@ -176,7 +175,7 @@ static void add_catalog(struct rows *rows, struct database *database)
     struct stats stats;
     stats_total(database, &stats);
     rows_text(rows, database->name);
-    rows_text(rows, cached_text(database, catalog != NULL, stale));
+    rows_text(rows, show_cached(database, catalog, stale));
     rows_text(rows, control_state_text(control_state(database->control)));
     rows_text(rows, control_error(database->control, error, sizeof(error)));
     rows_num(rows, catalog ? catalog_version(catalog) : 0);

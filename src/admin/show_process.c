@@ -17,7 +17,7 @@ SHAPE(show_config, TEXT("key"), TEXT("value"), TEXT("default"), TEXT("changeable
 SHAPE(show_state, TEXT("key"), TEXT("value"));
 SHAPE(show_mem, TEXT("name"), INT8("size"), INT8("used"), INT8("free"), INT8("memtotal"));
 
-enum { TIME_TEXT_MAX = 64 };
+enum { TIME_TEXT_MAX = 64, HELP_TEXT_MAX = 512 };
 
 void show_time(struct rows *rows, uint64_t wall_ms)
 {
@@ -31,6 +31,21 @@ void show_time(struct rows *rows, uint64_t wall_ms)
         rows_null(rows);
 }
 
+/* The first sentence, without its back-ticks. */
+static void add_summary(struct rows *rows, const char *prose)
+{
+    char text[HELP_TEXT_MAX];
+    size_t len = 0;
+    for (const char *at = prose; *at && len + 1 < sizeof(text); at++) {
+        if (*at == '`')
+            continue;
+        text[len++] = *at;
+        if (*at == '.' && at[1] == ' ')
+            break;
+    }
+    rows_slice(rows, slice_of(text, len));
+}
+
 void run_show_help(struct request *request)
 {
     for (unsigned id = 0; id < COMMAND_COUNT; id++) {
@@ -41,7 +56,7 @@ void run_show_help(struct request *request)
         command_syntax((enum command_id)id, syntax);
         rows_text(&request->rows, syntax);
         rows_text(&request->rows, row->access == ACCESS_STEER ? "admin_users" : "all");
-        rows_text(&request->rows, row->prose);
+        add_summary(&request->rows, row->prose);
     }
     request_done(request);
 }
@@ -71,9 +86,20 @@ static void add_state(struct rows *rows, const char *key, bool value)
     rows_text(rows, value ? "yes" : "no");
 }
 
+/* Paused is who has nothing that is not. */
+static bool is_all_paused(void)
+{
+    struct database *database;
+    unsigned i = 0;
+    for (; (database = database_at(i)) != NULL; i++)
+        if (!atomic_load(&database->paused))
+            return false;
+    return i > 0;
+}
+
 void run_show_state(struct request *request)
 {
-    bool paused = atomic_load(&console_world.paused);
+    bool paused = is_all_paused();
     add_state(&request->rows, "active", !paused);
     add_state(&request->rows, "paused", paused);
     add_state(&request->rows, "suspended", false);

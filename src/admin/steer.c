@@ -10,13 +10,18 @@
 
 /* ---- reload and the end ---- */
 
+/* A reload that found mistakes has left everything as it was. */
 static void reloaded(struct request *request)
 {
-    (void)request;
+    if (request->waits_for == conf_current())
+        request_fail(request, "F0000",
+                     "the configuration has mistakes, which the log names: it stays as it was");
+    request->waits_for = NULL;
 }
 
 void run_reload(struct request *request)
 {
+    request->waits_for = (void *)(uintptr_t)conf_current();
     console_world.config.reload();
     /* What is posted to the main loop now runs when the reload is over. */
     main_call(request, reloaded);
@@ -99,8 +104,7 @@ void run_reconnect(struct request *request)
 
 void run_resume(struct request *request)
 {
-    if (each_database(request, resume_one) && !request->command->name[0])
-        atomic_store(&console_world.paused, false);
+    each_database(request, resume_one);
     request_done(request);
 }
 
@@ -150,8 +154,6 @@ void run_pause(struct request *request)
     }
     const char *name = request->command->name;
     struct database *database = *name ? database_get(slice_of_text(name)) : NULL;
-    if (!*name)
-        atomic_store(&console_world.paused, true);
     if (is_paused(database)) {
         request_done(request);
         return;
