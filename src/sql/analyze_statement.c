@@ -64,10 +64,12 @@ static void on_set(struct walk *walk, const PgQuery__Node *statement)
     const PgQuery__VariableSetStmt *set = statement->variable_set_stmt;
     const char *name = set->name ? set->name : "";
 
+    if (set->is_local)
+        walk->facts->effects |= EFFECT_SET_LOCAL;
     if (strchr(name, '.'))
         facts_pin(walk->facts, PIN_SETTING, EFFECT_DIRTY);
     else if (set->is_local)
-        walk->facts->effects |= EFFECT_SET_LOCAL;
+        return;
     else if (set->kind != PG_QUERY__VARIABLE_SET_KIND__VAR_SET_MULTI ||
              strncmp(name, "TRANSACTION", strlen("TRANSACTION")) != 0)
         facts_pin(walk->facts, PIN_SETTING, 0);

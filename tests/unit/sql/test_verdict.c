@@ -61,8 +61,8 @@ static const struct {
     {"SET SESSION AUTHORIZATION bob", EFFECT_PIN, PIN_SETTING},
     {"SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", EFFECT_PIN, PIN_SETTING},
     {"SET app.tenant = 2", DIRTY_PIN, PIN_SETTING}, /* S09 */
-    {"SET LOCAL app.tenant = 2", DIRTY_PIN, PIN_SETTING},
-    {"SET LOCAL extra_float_digits = 0", 0, PIN_NONE}, /* S17 */
+    {"SET LOCAL app.tenant = 2", DIRTY_PIN | EFFECT_SET_LOCAL, PIN_SETTING},
+    {"SET LOCAL extra_float_digits = 0", EFFECT_SET_LOCAL, PIN_NONE}, /* S17 */
     {"SET TRANSACTION READ ONLY", 0, PIN_NONE},
     {"RESET ALL", EFFECT_PIN, PIN_SETTING},
     {"RESET datestyle", EFFECT_PIN, PIN_SETTING},
