@@ -620,7 +620,6 @@ EXTENDED = [
     raw("end", wire.query("rollback")),
     raw("the portal died with it", wire.execute(1, "p2"), wire.sync()),
     raw("s2 lives on", wire.bind([], "s2"), wire.execute(1), wire.sync()),
-    raw("SQL knows s2", wire.query("select name, statement from pg_prepared_statements")),
     raw("SQL drops s2", wire.query("deallocate s2")),
     raw("gone", wire.bind([], "s2"), wire.execute(1), wire.sync()),
     raw("parse s3", wire.parse("select id from items where id < 4 order by id", "s3"), wire.sync()),
