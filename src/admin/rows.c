@@ -134,11 +134,14 @@ static void put_numeric(struct pgwire_writer *writer, struct slice cell)
             digits[count++] = (uint16_t)digit;
         at += len;
     }
+    unsigned weight = count ? count - 1 : 0; /* of the first */
+    while (count && !digits[count - 1])
+        count--;
     pgwire_put_int32(writer, 8 + 2 * count);
     pgwire_put_int16(writer, (uint16_t)count);
-    pgwire_put_int16(writer, (uint16_t)(count ? count - 1 : 0)); /* the weight of the first */
-    pgwire_put_int16(writer, 0);                                 /* positive */
-    pgwire_put_int16(writer, 0);                                 /* no digits behind the point */
+    pgwire_put_int16(writer, (uint16_t)weight);
+    pgwire_put_int16(writer, 0); /* positive */
+    pgwire_put_int16(writer, 0); /* no digits behind the point */
     for (unsigned i = 0; i < count; i++)
         pgwire_put_int16(writer, digits[i]);
 }
