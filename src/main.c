@@ -56,7 +56,7 @@ static void usage(FILE *out)
           "  -v, --verbose   log more (twice has no further effect)\n"
           "  -q, --quiet     log warnings and errors only\n"
           "  --check         read the configuration, report every mistake, and end\n"
-          "  --manual NAME   write docs/config.md (config) or docs/console.md (console) to stdout\n"
+          "  --manual NAME   write docs/NAME.md to stdout: config, console or metrics\n"
           "  --sample        write an annotated configuration to stdout\n"
           "  --version, --help\n"
           "\n"
@@ -83,6 +83,8 @@ static bool act_and_end(const char *flag, const char *value)
         conf_write_manual(stdout);
     else if (strcmp(flag, "--manual") == 0 && value && strcmp(value, "console") == 0)
         console_write_manual(stdout);
+    else if (strcmp(flag, "--manual") == 0 && value && strcmp(value, "metrics") == 0)
+        metrics_write_manual(stdout);
     else
         return false;
     return true;

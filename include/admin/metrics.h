@@ -45,5 +45,5 @@ void metrics_add_process(struct metrics *metrics);
 /* Appends the whole text. */
 void metrics_write(const struct metrics *metrics, struct buf *out);
 
-/* A table of all metrics in Markdown. */
+/* Writes docs/metrics.md: a table of all metrics. */
 void metrics_write_manual(FILE *out);

@@ -121,7 +121,12 @@ void metrics_write(const struct metrics *metrics, struct buf *out)
 
 void metrics_write_manual(FILE *out)
 {
-    fputs("| metric | type | labels | meaning |\n|---|---|---|---|\n", out);
+    fputs("# Metrics\n\n*Made by `pgrecall --manual metrics` from the program's own table.*\n\n"
+          "`GET /metrics` on `http_port`, in Prometheus' text format. A metric of which there is "
+          "nothing "
+          "to say, those of Redis\nwithout Redis for one, is left out.\n\n"
+          "| metric | type | labels | meaning |\n|---|---|---|---|\n",
+          out);
     for (unsigned i = 0; i < METRIC_COUNT; i++)
         fprintf(out, "| `%s` | %s | %s | %s |\n", rows[i].name, rows[i].type, rows[i].labels,
                 rows[i].help);

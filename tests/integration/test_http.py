@@ -172,3 +172,8 @@ def test_a_port_in_use_is_a_failed_start(watched):
     done = subprocess.run([watched.binary, watched.config, *ports], capture_output=True, text=True, timeout=30)
     assert done.returncode == 1, done.stderr
     assert "HTTP" in done.stdout + done.stderr
+
+
+def test_the_manual_is_the_programs_own():
+    done = subprocess.run([servers.BINARY, "--manual", "metrics"], capture_output=True, text=True, check=True)
+    assert done.stdout == (servers.ROOT / "docs/metrics.md").read_text()
