@@ -95,6 +95,7 @@ class Bench:
                 self.postgres,
                 binary=self.binary,
                 workers=1,
+                cache_window="24h",
                 default_pool_size=self.arguments.pool,
                 log_connections=0,
                 log_disconnections=0,
@@ -118,18 +119,18 @@ class Bench:
                 self.programs["pgbouncer", mode] = sessions if mode == "prepared" else pooling
         if "miss" in targets:
             self.programs["miss"] = self.proxy(cache=0)
-        if "memory" in targets or "redis" in targets:
-            redis = self.keep(servers.Redis())
-            self.programs["memory"] = self.proxy(redis_url=redis.url(), memory_limit="1GB")
+        if "memory" in targets:
+            self.programs["memory"] = self.proxy(memory_limit="1GB")
             self.programs["memory"].wait_for_catalog()
         if "redis" in targets:
+            redis = self.keep(servers.Redis())
             self.programs["redis"] = self.proxy(redis_url=redis.url(), memory_limit="1MB")
             self.programs["redis"].wait_for_catalog()
 
     def program(self, target, mode):
         return self.programs.get(target) or self.programs[target, mode]
 
-    def fill(self, mode):
+    def fill(self, target, mode):
         """Asks for every account once, in the words of pgbench -S."""
         clients = 8
         script = self.postgres.directory / "fill.sql"
@@ -139,7 +140,7 @@ class Bench:
         )
         each = str(ACCOUNTS // clients)
         arguments = ["-n", "-M", mode, "-c", str(clients), "-D", "turn=-1", "-t", each, "-f", str(script)]
-        servers.run_pgbench(self.programs["memory"].port, *arguments)
+        servers.run_pgbench(self.programs[target].port, *arguments)
 
     def measure(self, target, mode, clients):
         """Queries per second, CPU microseconds of the proxy per query, and share of hits."""
@@ -208,8 +209,9 @@ def main():
         bench = Bench(stack, arguments)
         bench.start(arguments.targets)
         for mode in arguments.modes:
-            if "memory" in bench.programs:
-                bench.fill(mode)
+            for target in ("memory", "redis"):
+                if target in arguments.targets:
+                    bench.fill(target, mode)
             for clients in arguments.clients:
                 results = {target: [] for target in arguments.targets}
                 for _ in range(arguments.rounds):
