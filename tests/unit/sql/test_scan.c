@@ -335,8 +335,8 @@ static void shape_ignores_values_but_not_kinds(void **state)
 static void shape_of_a_long_statement_is_whole(void **state)
 {
     (void)state;
-    char a[8000];
-    char b[8000];
+    static char a[8000];
+    static char b[8000];
     size_t len = 0;
 
     while (len < sizeof(a) - 20)

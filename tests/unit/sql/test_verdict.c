@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <stdio.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
 #include "sql/scan.h"
 #include "sql/verdict.h"
@@ -168,17 +169,16 @@ static const struct deep deep[] = {
 
 static char *deep_text(const struct deep *kind, unsigned levels)
 {
-    size_t len = strlen(kind->begin) + strlen(kind->middle) +
-                 levels * (strlen(kind->repeat) + strlen(kind->end));
-    char *text = mem_alloc(len + 1);
-    char *at = text + sprintf(text, "%s", kind->begin);
+    struct buf text = {0};
 
+    buf_append_text(&text, kind->begin);
     for (unsigned i = 0; i < levels; i++)
-        at += sprintf(at, "%s", kind->repeat);
-    at += sprintf(at, "%s", kind->middle);
+        buf_append_text(&text, kind->repeat);
+    buf_append_text(&text, kind->middle);
     for (unsigned i = 0; i < levels; i++)
-        at += sprintf(at, "%s", kind->end);
-    return text;
+        buf_append_text(&text, kind->end);
+    buf_append(&text, "", 1);
+    return (char *)text.data;
 }
 
 static void *deep_run(void *argument)
