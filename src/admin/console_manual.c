@@ -65,6 +65,14 @@ static void write_command(FILE *out, enum command_id id)
     write_columns(out, id);
 }
 
+static void write_reasons(FILE *out)
+{
+    fputs("\n## Reasons for a bypass\n\n| Counter of SHOW CACHE | Reason |\n|---|---|\n", out);
+    for (unsigned reason = REASON_NONE + 1; reason < REASON_COUNT; reason++)
+        fprintf(out, "| `bypass_%s` | %s |\n", reason_name((enum reason)reason),
+                reason_text((enum reason)reason));
+}
+
 static void write_group(FILE *out, const char *title)
 {
     fprintf(out, "\n## %s\n", title);
@@ -78,4 +86,5 @@ void console_write_manual(FILE *out)
 #include "commands.def"
 #undef COMMAND
 #undef GROUP
+    write_reasons(out);
 }

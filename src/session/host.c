@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "session/place.h"
 #include "upstream/control.h"
@@ -157,6 +158,9 @@ void host_each_session(struct host *host,
             .port = session->peer_port,
             .connected_wall_ms = session->connected_wall_ms,
             .request_wall_ms = session->request_wall_ms,
+            .wait_us = session->state == SESSION_WAITING || session->state == SESSION_WELCOME
+                           ? clock_now_us() - session->waiter.since_us
+                           : 0,
             .pin = pin_text(session->pin),
             .application_name = session->application_name ? session->application_name : "",
             .server_id = session->server ? session->server->id : 0,
