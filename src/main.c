@@ -168,6 +168,15 @@ static void on_catalog(struct database *database, struct catalog *catalog)
         workers_catalog_came(&workers);
 }
 
+static void on_same(struct database *database, uint64_t version)
+{
+    realm_same_catalog(database->realm, version);
+    if (version == realm_wanted(database->realm))
+        workers_catalog_came(&workers);
+    else
+        control_refresh(database->control);
+}
+
 static void on_lost(struct database *database)
 {
     realm_lose(database->realm);
@@ -382,6 +391,7 @@ static int serve(void)
     static const struct control_hooks hooks = {.on_identity = on_identity,
                                                .on_load = on_load,
                                                .on_catalog = on_catalog,
+                                               .on_same = on_same,
                                                .on_lost = on_lost,
                                                .on_settings = on_settings};
     control_init(&main_loop, &hooks);

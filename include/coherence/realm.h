@@ -37,7 +37,7 @@ struct catalog;
 struct realm {
     struct link link;                 /* in the list of all; (mutex) */
     _Atomic(uint64_t) identity;       /* of server and database, 0: not known yet */
-    _Atomic(uint64_t) catalog_loaded; /* version of `catalog`, 0: none */
+    _Atomic(uint64_t) catalog_loaded; /* version that `catalog` is good for, 0: none */
     _Atomic(uint64_t) catalog_wanted; /* a snapshot of an older version is stale */
     struct catalog *catalog;          /* a reference; (mutex) */
     uint64_t incarnation;             /* hash of system, timeline, start of the server; (mutex) */
@@ -64,8 +64,9 @@ void realm_fini(struct realm *realm);
 
 /* ---- reading ---- */
 
-/* The newest snapshot if it is not stale, with a reference; else NULL and *out_stale says which of
- * the two it is. */
+/* The newest snapshot if it is not stale, with a reference, and the version it is good for; else
+ * NULL and *out_stale says which of the two it is. */
+struct catalog *realm_catalog_at(struct realm *realm, uint64_t *out_version, bool *out_stale);
 struct catalog *realm_catalog(struct realm *realm, bool *out_stale);
 
 /* True if realm_catalog would give a snapshot; no lock. */
@@ -112,6 +113,9 @@ void realm_set_identity(struct realm *realm, uint64_t identity, uint64_t incarna
 
 /* Takes the reference. Opens the gate if the snapshot is not stale. */
 void realm_set_catalog(struct realm *realm, struct catalog *catalog);
+
+/* The newest snapshot is as good as one of this version: the server's catalog has not changed. */
+void realm_same_catalog(struct realm *realm, uint64_t version);
 
 /* The version that the next snapshot must carry to be fresh. */
 uint64_t realm_wanted(struct realm *realm);

@@ -26,7 +26,7 @@
 #include "base/buf.h"
 #include "net/loop.h"
 
-enum { STREAM_KEEP_BUFFER = 16384 };
+enum { STREAM_KEEP_BUFFER = 16384, STREAM_KEEP_OUTPUT = 2048 };
 
 struct stream;
 

@@ -43,6 +43,8 @@ struct control_hooks {
     uint64_t (*on_load)(struct database *database);
     /* A new snapshot; the reference goes to the receiver. */
     void (*on_catalog)(struct database *database, struct catalog *catalog);
+    /* The snapshot delivered last still holds, as of `version` (which on_load returned). */
+    void (*on_same)(struct database *database, uint64_t version);
     /* The connection is lost or could not be made: what is known may not hold any more. Called
      * again for every try that fails. */
     void (*on_lost)(struct database *database);

@@ -33,10 +33,17 @@ void realm_fini(struct realm *realm)
 
 struct catalog *realm_catalog(struct realm *realm, bool *out_stale)
 {
+    uint64_t version;
+    return realm_catalog_at(realm, &version, out_stale);
+}
+
+struct catalog *realm_catalog_at(struct realm *realm, uint64_t *out_version, bool *out_stale)
+{
     struct catalog *catalog = NULL;
     pthread_mutex_lock(&mutex);
     *out_stale = realm->catalog != NULL;
-    if (realm->catalog && catalog_version(realm->catalog) == atomic_load(&realm->catalog_wanted))
+    *out_version = atomic_load(&realm->catalog_loaded);
+    if (realm->catalog && *out_version == atomic_load(&realm->catalog_wanted))
         catalog = catalog_ref(realm->catalog);
     pthread_mutex_unlock(&mutex);
     return catalog;
@@ -269,6 +276,19 @@ void realm_set_catalog(struct realm *realm, struct catalog *catalog)
     catalog_unref(old);
 }
 
+void realm_same_catalog(struct realm *realm, uint64_t version)
+{
+    pthread_mutex_lock(&mutex);
+    if (realm->catalog && version >= atomic_load(&realm->catalog_loaded)) {
+        atomic_store(&realm->catalog_loaded, version);
+        if (version == atomic_load(&realm->catalog_wanted)) {
+            open_locked(realm, true);
+            realm->unseen = false;
+        }
+    }
+    pthread_mutex_unlock(&mutex);
+}
+
 uint64_t realm_wanted(struct realm *realm)
 {
     return atomic_load(&realm->catalog_wanted);
@@ -278,7 +298,7 @@ void realm_confirm(struct realm *realm, uint64_t incarnation)
 {
     pthread_mutex_lock(&mutex);
     if (realm->incarnation == incarnation && !realm->unseen && realm->catalog &&
-        catalog_version(realm->catalog) == atomic_load(&realm->catalog_wanted))
+        atomic_load(&realm->catalog_loaded) == atomic_load(&realm->catalog_wanted))
         open_locked(realm, false);
     pthread_mutex_unlock(&mutex);
 }

@@ -129,7 +129,7 @@ static void write_pending(struct stream *stream)
         }
         buf_consume(&stream->out, (size_t)put);
     }
-    buf_shrink(&stream->out, 0);
+    buf_shrink(&stream->out, STREAM_KEEP_OUTPUT);
     update_events(stream);
 }
 

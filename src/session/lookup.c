@@ -134,11 +134,23 @@ static bool judged_by_shape(struct slice canonical)
     return false;
 }
 
+/* The catalog's names are UTF-8: a text in another encoding may name other things than its bytes
+ * seem to say. */
+static bool names_are_utf8(const struct session *session, const struct query *query)
+{
+    struct slice encoding;
+    for (size_t i = 0; i < query->canonical.len; i++)
+        if (query->canonical.data[i] & 0x80)
+            return profile_facts_param(session->facts, "client_encoding", &encoding) &&
+                   slice_is(encoding, "UTF8");
+    return true;
+}
+
 const struct verdict *lookup_verdict(struct session *session, const struct query *query)
 {
     static _Thread_local struct verdict scratch;
     struct realm *realm = session->database->realm;
-    if (session->facts->lexing_unsafe || !query->scanned) {
+    if (session->facts->lexing_unsafe || !query->scanned || !names_are_utf8(session, query)) {
         verdict_prove(slice_of("", 0), SCAN_DOUBT, NULL, &scratch);
         return &scratch;
     }
@@ -155,7 +167,8 @@ const struct verdict *lookup_verdict(struct session *session, const struct query
     if (known)
         return known;
     bool stale = false;
-    struct catalog *catalog = realm_catalog(realm, &stale);
+    uint64_t version = 0;
+    struct catalog *catalog = realm_catalog_at(realm, &version, &stale);
     verdict_prove(query->text, query->scan_flags, catalog, &scratch);
     if (!catalog) {
         scratch.catalog_version = 0;
@@ -164,6 +177,7 @@ const struct verdict *lookup_verdict(struct session *session, const struct query
         return &scratch;
     }
     catalog_unref(catalog);
+    scratch.catalog_version = version;
     return verdict_memo_put(session->host->memo, key, &scratch);
 }
 

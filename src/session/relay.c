@@ -179,6 +179,17 @@ static void note_complete(struct session *session, const struct pgwire_frame *fr
         session->unit.discards = true;
 }
 
+/* ParameterStatus. When nothing that the client asked for can have changed a setting, the server's
+ * configuration has: what was learned of this profile does not hold any more. */
+static void setting_changed(struct session *session)
+{
+    if (session->pin != PIN_NONE || session->local_settings ||
+        (session->unit.effects & (EFFECT_PIN | EFFECT_SET_LOCAL | EFFECT_TX_END)))
+        return;
+    session->server->close_needed = true;
+    profile_outdate(session->profile);
+}
+
 static bool is_read_whole(uint8_t type)
 {
     return type == 'Z' || type == 'C' || type == 'E' || type == 'S';
@@ -238,6 +249,8 @@ static enum relay_result relay_one(struct session *session, struct run *run, con
         return RELAY_UNIT_END;
     }
     if (frame.type == 'N' || frame.type == 'S' || frame.type == 'A') {
+        if (frame.type == 'S')
+            setting_changed(session);
         run->end = next;
         return RELAY_ON;
     }

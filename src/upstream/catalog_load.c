@@ -3,6 +3,7 @@
  * a while with ten thousand tables and the main loop has others to serve.
  *
  *   BEGIN ─► fingerprint ─► the catalog's queries ─► COMMIT ─► settings ─► build ─► on_catalog
+ *                  └── as of the snapshot delivered last ─► COMMIT ─► settings ─► on_same
  *
  * The version is asked for just before BEGIN: DDL that is seen later makes a newer one, so a snapshot
  * never carries a version that promises more than it has seen.
@@ -38,7 +39,8 @@ struct catalog_load {
     uint64_t version;
     struct catalog_builder *builder;
     char *fingerprint;
-    enum err err; /* of rows, later of the build */
+    bool unchanged; /* it is that of the snapshot delivered last: nothing to load */
+    enum err err;   /* of rows, later of the build */
     struct catalog *catalog;
 };
 
@@ -74,6 +76,20 @@ static void deliver(struct control *control, struct catalog_load *load)
     load->catalog = NULL;
     control_loaded(control);
     control_hooks.on_catalog(control->database, catalog);
+}
+
+/* The snapshot delivered last is as good as one loaded now: a function or trigger that might have
+ * done DDL did none. */
+static void deliver_same(struct control *control, struct catalog_load *load)
+{
+    uint64_t version = load->version;
+    control->load = NULL;
+    control->load_tries = 0;
+    control->load_not_before_ms = loop_now_ms(control_loop) + CONTROL_LOAD_PAUSE_MS;
+    load_free(load);
+    control_loaded(control);
+    control_hooks.on_same(control->database, version);
+    control_end(control);
 }
 
 static void on_built(uv_work_t *work, int status)
@@ -179,7 +195,11 @@ static void on_load_done(struct control *control, const struct control_failure *
     case LOAD_FINGERPRINT:
         load->fingerprint = control->text_coming;
         control->text_coming = NULL;
+        load->unchanged = control->fingerprint && load->fingerprint &&
+                          strcmp(control->fingerprint, load->fingerprint) == 0;
         load->phase = LOAD_ROWS;
+        if (load->unchanged)
+            load->query = catalog_query_count();
         next_query(control, load);
         break;
     case LOAD_ROWS:
@@ -192,6 +212,10 @@ static void on_load_done(struct control *control, const struct control_failure *
         break;
     case LOAD_SETTINGS:
         control_settings_seen(control);
+        if (load->unchanged) {
+            deliver_same(control, load);
+            break;
+        }
         load->phase = LOAD_BUILD;
         ASSERT(uv_queue_work(&control_loop->uv, &load->work, build, on_built) == 0);
         break;

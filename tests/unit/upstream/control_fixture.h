@@ -19,7 +19,7 @@ enum { FIXTURE_WAIT_MS = 15000 };
 
 /* What the hooks were told. */
 struct fixture_events {
-    unsigned identity, load, catalog, lost, settings;
+    unsigned identity, load, catalog, same, lost, settings; /* catalog: same ones as well */
     struct control_identity last_identity;
     uint64_t load_at_us[64];  /* when on_load was called */
     uint64_t version;         /* that on_load gives; grows with every call */

@@ -159,6 +159,23 @@ static void wish_during_a_load_makes_another_load(void **state)
     assert_int_equal(events->load, 2);
 }
 
+/* A trigger that might have done DDL did none: the fingerprint says so, and no row is read again. */
+static void unchanged_catalog_is_not_loaded_again(void **state)
+{
+    (void)state;
+    fixture_connect();
+    assert_int_equal(events->same, 0);
+    control_refresh(fixture.control);
+    FIXTURE_WAIT(events->catalog == 2);
+    assert_int_equal(events->same, 1);
+    assert_int_equal(events->catalog_version, 2);
+    scratch_run(&fixture.postgres, "CREATE TABLE made_between (a int)");
+    control_refresh(fixture.control);
+    FIXTURE_WAIT(events->catalog >= 3);
+    assert_int_equal(events->same, 1);
+    scratch_run(&fixture.postgres, "DROP TABLE made_between");
+}
+
 static void verify_asks_on_the_standing_connection(void **state)
 {
     (void)state;
@@ -484,6 +501,7 @@ int main(void)
         FIXTURE_TEST(loads_again_after_ddl_of_others),
         FIXTURE_TEST(many_wishes_are_few_loads),
         FIXTURE_TEST(wish_during_a_load_makes_another_load),
+        FIXTURE_TEST(unchanged_catalog_is_not_loaded_again),
         FIXTURE_TEST(verify_asks_on_the_standing_connection),
         FIXTURE_TEST(tells_of_new_settings),
         FIXTURE_TEST(restart_is_lost_then_another_identity),
