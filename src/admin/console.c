@@ -53,7 +53,7 @@ void console_ready(struct console *console)
 
 static void flush(struct console *console)
 {
-    if (buf_len(&console->out))
+    if (buf_len(&console->out) && !console->ended)
         session_send(console->session, buf_head(&console->out), buf_len(&console->out));
     buf_clear(&console->out);
     buf_shrink(&console->out, CONSOLE_OUTPUT_ROOM * 4);
@@ -61,8 +61,8 @@ static void flush(struct console *console)
 
 static void end(struct console *console)
 {
-    console->ended = true;
     flush(console);
+    console->ended = true;
     session_end(console->session);
 }
 
@@ -211,6 +211,17 @@ static void refuse_command(struct console *console, const char *why)
     console_error(console, "42601", why, "SHOW HELP lists the commands.");
 }
 
+/* True: so much waits to be sent that the session was ended. */
+static bool is_overflowing(struct console *console)
+{
+    if (buf_len(&console->out) >= CONSOLE_PIPELINE_MAX)
+        flush(console);
+    if (session_pending(console->session) < CONSOLE_OUTPUT_MAX)
+        return false;
+    console_fatal(console, "54000", "too much waits to be sent");
+    return true;
+}
+
 static void run_script(struct console *console)
 {
     char why[COMMAND_WHY_MAX];
@@ -218,11 +229,14 @@ static void run_script(struct console *console)
         enum err err = command_parse(slice_of(console->script, console->script_len),
                                      &console->script_at, &console->command, why);
         if (err == ERR_NOT_FOUND) {
-            if (console->script_empty)
+            if (!console->script_count)
                 console_empty(console, 'I');
             break;
         }
-        console->script_empty = false;
+        if (console->script_count++ == CONSOLE_COMMANDS_MAX) {
+            console_error(console, "54000", "too many commands in one query", NULL);
+            break;
+        }
         if (err != ERR_OK) {
             refuse_command(console, why);
             break;
@@ -230,7 +244,7 @@ static void run_script(struct console *console)
         struct request *request = console_run(console, &console->command);
         if (!request)
             return; /* it goes on in resume */
-        if (!answer_script(console, request))
+        if (!answer_script(console, request) || is_overflowing(console))
             break;
     }
     end_script(console);
@@ -248,7 +262,7 @@ static void begin_script(struct console *console, struct slice body)
     console->script = mem_text_n(text.data, text.len);
     console->script_len = text.len;
     console->script_at = 0;
-    console->script_empty = true;
+    console->script_count = 0;
     run_script(console);
 }
 
@@ -342,13 +356,14 @@ static void resume(struct console *console, struct request *request)
     }
     if (console->executing) {
         extended_continue(console, request);
-    } else if (answer_script(console, request)) {
+    } else if (answer_script(console, request) && !is_overflowing(console)) {
         run_script(console);
     } else {
         end_script(console);
     }
     flush(console);
-    session_retry(console->session);
+    if (!console->ended)
+        session_retry(console->session);
 }
 
 void request_done(struct request *request)

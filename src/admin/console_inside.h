@@ -8,6 +8,8 @@
 enum {
     CONSOLE_MESSAGE_MAX = 1 << 20,  /* one message of the client */
     CONSOLE_PIPELINE_MAX = 1 << 22, /* what may wait behind a command that takes its time */
+    CONSOLE_COMMANDS_MAX = 100,     /* in one Query */
+    CONSOLE_OUTPUT_MAX = 1 << 26,   /* of one Query, not sent yet */
     CONSOLE_STATEMENTS_MAX = 1000,  /* named ones of one session; portals too */
     CONSOLE_OUTPUT_ROOM = 4096      /* for a message without rows */
 };
@@ -41,7 +43,7 @@ struct console {
     /* A Query under way: its text, how far it was run, and the command at hand. */
     char *script;
     size_t script_len, script_at;
-    bool script_empty; /* nothing but blanks so far */
+    unsigned script_count; /* commands so far */
     struct command command;
     /* The extended protocol. */
     struct table statements, portals; /* by name, "" too */

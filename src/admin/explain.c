@@ -56,15 +56,15 @@ static void add_effects(struct rows *rows, const struct verdict *verdict)
         unsigned effect;
         const char *text;
     } texts[] = {
-        {EFFECT_DDL, "changes the catalog"},
-        {EFFECT_GLOBAL, "changes what other databases show"},
-        {EFFECT_TX_BEGIN, "opens a transaction"},
-        {EFFECT_TX_END, "ends a transaction"},
-        {EFFECT_PIN, "leaves state in its session"},
+        {EFFECT_DDL, "may change the catalog"},
+        {EFFECT_GLOBAL, "may change what other databases show"},
+        {EFFECT_TX_BEGIN, "may open a transaction"},
+        {EFFECT_TX_END, "may end a transaction"},
+        {EFFECT_PIN, "may leave state in its session"},
         {EFFECT_UNPIN, "clears the state of its session"},
         {EFFECT_DIRTY, "its server connection is not used again"},
-        {EFFECT_DEALLOCATE, "drops prepared statements"},
-        {EFFECT_SET_LOCAL, "changes settings up to the end of the transaction"},
+        {EFFECT_DEALLOCATE, "may drop prepared statements"},
+        {EFFECT_SET_LOCAL, "may change settings up to the end of the transaction"},
     };
     for (unsigned i = 0; i < ARRAY_COUNT(texts); i++)
         if (verdict->effects & texts[i].effect)

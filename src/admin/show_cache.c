@@ -43,13 +43,13 @@ static void add_reads(struct rows *rows)
 {
     struct stats sum = {0};
     struct database *database;
-    uint64_t invalidations = 0;
+    uint64_t invalidations = 0, lost = 0;
     for (unsigned i = 0; (database = database_at(i)) != NULL; i++) {
         struct stats one;
         stats_total(database, &one);
         stats_add(&sum, &one);
-        if (database->realm)
-            invalidations += atomic_load(&database->realm->invalidations);
+        invalidations += atomic_load(&database->realm->invalidations);
+        lost += atomic_load(&database->realm->lost);
     }
     add_number(rows, "hits_memory", sum.values[STAT_hits_memory]);
     add_number(rows, "hits_redis", sum.values[STAT_hits_redis]);
@@ -59,6 +59,20 @@ static void add_reads(struct rows *rows)
     add_rate(rows, &sum);
     add_number(rows, "writes", sum.values[STAT_writes]);
     add_number(rows, "invalidations", invalidations);
+    add_number(rows, "lost_answers", lost);
+}
+
+/* Whether each database is cached now. */
+static void add_databases(struct rows *rows)
+{
+    struct database *database;
+    for (unsigned i = 0; (database = database_at(i)) != NULL; i++) {
+        bool stale = false;
+        struct catalog *catalog = realm_catalog(database->realm, &stale);
+        rows_printf(rows, "cached.%.100s", database->name);
+        rows_text(rows, show_cached(database, catalog, stale));
+        catalog_unref(catalog);
+    }
 }
 
 static void add_memory(struct rows *rows)
@@ -146,6 +160,7 @@ static void finish_cache(struct request *request, const struct gather *gather)
     add_number(rows, "moved", sum_hosts(offsetof(struct host, moved)));
     add_redis(rows, gather);
     add_bypasses(rows);
+    add_databases(rows);
 }
 
 void run_show_cache(struct request *request)

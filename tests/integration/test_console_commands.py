@@ -141,8 +141,7 @@ def test_pools_add_up(small):
     try:
         for client in clients[:7]:
             client.send(wire.query("begin; select pg_sleep(0)"))
-        clients[0].read_until(b"Z")
-        assert servers.wait_until(lambda: pool_of(small)["cl_waiting"] == 5, 5)
+        assert servers.wait_until(lambda: pool_of(small)["cl_waiting"] == 5, 10)
         pool = pool_of(small)
         assert (pool["cl_active"], pool["sv_active"], pool["sv_idle"]) == (7, 2, 0)
         rows = [row for row in small.console("SHOW CLIENTS") if row["database"] == "postgres"]

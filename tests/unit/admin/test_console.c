@@ -90,6 +90,31 @@ static void an_empty_query_is_answered_so(void **state)
     expect_tags("IZIZ");
 }
 
+static void commands_of_one_query_are_bounded(void **state)
+{
+    (void)state;
+    char text[1000] = "";
+    for (unsigned i = 0; i < 101; i++)
+        strcat(text, "BEGIN;");
+    struct buf requests = {0};
+    rig_query(&requests, text);
+    ask(&requests, 1);
+    expect_sqlstate("54000");
+}
+
+static void a_query_may_not_leave_too_much_to_be_sent(void **state)
+{
+    (void)state;
+    struct buf requests = {0};
+    rig_query(&requests, "SHOW CLIENTS; SELECT 1");
+    rig_feed(&rig, buf_head(&requests), buf_len(&requests));
+    buf_fini(&requests);
+    rig.session.pending = SIZE_MAX;
+    rig_run(&rig, 1);
+    expect_tags("TDDDDDDCE");
+    assert_true(rig.session.ended);
+}
+
 static void what_is_behind_a_slow_command_waits_for_it(void **state)
 {
     (void)state;
@@ -533,6 +558,8 @@ int main(void)
         RIGGED(answers_several_commands_of_one_query),
         RIGGED(an_error_ends_its_query_alone),
         RIGGED(an_empty_query_is_answered_so),
+        RIGGED(commands_of_one_query_are_bounded),
+        RIGGED(a_query_may_not_leave_too_much_to_be_sent),
         RIGGED(what_is_behind_a_slow_command_waits_for_it),
         RIGGED(input_may_come_byte_by_byte),
         RIGGED(gathers_from_every_worker),
