@@ -236,6 +236,10 @@ static void greet(struct session *session, struct slice welcome)
 static void enter(struct session *session)
 {
     session_move(session, SESSION_READY);
+    if (session->host->draining) {
+        session_fail(session, "57P01", "pgrecall is shutting down", NULL);
+        return;
+    }
     counter_add(&session->stats->client_login_count, 1);
     greet(session, session->facts->welcome);
     stream_resume(&session->stream);

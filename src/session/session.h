@@ -158,6 +158,7 @@ struct session {
     uint64_t connected_wall_ms;
     uint64_t request_wall_ms;
     uint64_t idle_since_ms;
+    uint64_t xact_since_us; /* when its transaction reached a backend; 0: none is open */
 
     struct server *server; /* held */
     struct pool_waiter waiter;

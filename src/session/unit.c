@@ -69,6 +69,8 @@ static size_t begin_forward(struct session *session, const uint8_t *data, size_t
     struct unit *unit = &session->unit;
     if (!unit->since_us)
         unit->since_us = clock_now_us();
+    if (!session->xact_since_us)
+        session->xact_since_us = unit->since_us;
     if (!session->server) {
         struct server *server = pool_take(session->profile, session->host->loop);
         if (!server) {
@@ -539,6 +541,8 @@ void unit_done(struct session *session, uint8_t status)
             table_fini(&session->portals);
         session->unnamed_portal = 0;
         counter_add(&session->stats->xact_count, 1);
+        counter_add(&session->stats->xact_time, now_us - session->xact_since_us);
+        session->xact_since_us = 0;
     }
     counter_add(&session->stats->query_time, now_us - session->unit.since_us);
     if (session->fill.on)
@@ -562,7 +566,7 @@ void unit_done(struct session *session, uint8_t status)
     if (status == 'I' && session->pin == PIN_NONE && mode != POOL_MODE_SESSION)
         session_release_server(session);
     if (session->host->draining && status == 'I') {
-        session_end(session);
+        session_fail(session, "57P01", "pgrecall is shutting down", NULL);
         return;
     }
     stream_resume(&session->stream);

@@ -88,7 +88,7 @@ static void close_old(struct pool *pool, const struct loop *loop, uint64_t now_m
     uint64_t idle_ms = conf_current()->options.server_idle_timeout_ms;
     uint64_t life_ms = conf_current()->options.server_lifetime_ms;
     unsigned min = min_size_of(pool), count = pool->connections;
-    LINK_EACH(&pool->closing, at)
+    LINK_EACH (&pool->closing, at)
         count--; /* those of other loops may not be closed yet */
     LINK_EACH_SAFE (&pool->idle, at) {
         struct server *server = CONTAINER_OF(at, struct server, link);

@@ -27,7 +27,7 @@ end $reset$;
 create schema public; grant all on schema public to public;
 create table canary (v bigint); insert into canary values (0); grant select on canary to public;
 """
-CANARY = "select v from canary"
+CANARY = "select v from public.canary"
 
 ROLES = "create role alice login; create role bob login; create role carol login; create role keeper"
 
@@ -107,16 +107,16 @@ class Lab:
     def is_caching(self, client):
         """True if the canary, changed behind pgrecall's back, is read as it was: cached."""
         seen = client.query(CANARY)
-        self.behind("update canary set v = v + 1")
+        self.behind("update public.canary set v = v + 1")
         return client.query(CANARY) == seen
 
     def warm(self, *clients):
-        """Waits until each of these sessions has its reads cached."""
-        for client in clients:
-            assert servers.wait_until(lambda c=client: self.is_caching(c), 20, 0.02), (
+        """Waits until each of these sessions, or else a new one, has its reads cached."""
+        for client in clients or [self.connect()]:
+            assert servers.wait_until(lambda c=client: self.is_caching(c), 8, 0.02), (
                 f"nothing is cached:\n{self.proxy.log()[-4000:]}")
 
-    def cached(self, client, sql, seconds=5):
+    def cached(self, client, sql, seconds=3):
         """Asserts that `sql` of this session becomes a hit; its rows."""
         rows = []
 
@@ -147,7 +147,7 @@ class Lab:
             answer, lines = self.reaches(sql, lambda: client.query(sql))
             rows.append(answer)
             assert lines == 1, f"answered from the cache: {sql}"
-        self.warm(client)
+        self.warm()
         return rows
 
     def why(self, sql):
