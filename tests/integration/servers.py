@@ -2,6 +2,7 @@
 own, and is stopped by its own process id."""
 
 import contextlib
+import ctypes
 import os
 import pathlib
 import pwd
@@ -66,6 +67,11 @@ def children_of(pid):
     return [int(child) for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+def die_with_parent():
+    """In a child before exec: the kernel ends it should the tests be killed."""
+    ctypes.CDLL(None).prctl(1, signal.SIGINT)  # PR_SET_PDEATHSIG
+
+
 class Scratch:
     """A process with a directory and a port."""
 
@@ -88,6 +94,7 @@ class Scratch:
                 stdout=out,
                 stderr=out,
                 start_new_session=True,
+                preexec_fn=die_with_parent,
                 **options,
             )
         return self.process
