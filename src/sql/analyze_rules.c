@@ -199,7 +199,7 @@ static bool on_indirection(struct walk *walk, const ProtobufCMessage *message)
         if (!name)
             continue;
         column_deny(walk, name);
-        facts_add(walk->facts, FACT_ATTRIBUTE, NULL, name, 0);
+        facts_add(walk->facts, FACT_ATTRIBUTE, NULL, name, FACT_ONE_ARGUMENT);
         facts_add(walk->facts, FACT_LABEL, NULL, name, 0);
     }
     return true;

@@ -266,12 +266,20 @@ static void operator_judge(struct proof *proof, const struct fact *fact)
         deny(proof, REASON_OPERATOR, fact->name);
 }
 
+/* (x).name calls any function of one argument, or is a cast. So does t.name where t may be a
+ * function in FROM, whose name stands for its values; else t is a row. */
 static void attribute_judge(struct proof *proof, const struct fact *fact)
 {
     const struct catalog_callable *callable =
         catalog_find_function_name(proof->catalog, fact->name);
+    bool any_type = (fact->flags & FACT_ONE_ARGUMENT) || proof->facts->function_table;
 
-    if (!callable || !callable->attribute)
+    if (any_type) {
+        struct fact call = *fact;
+        call.flags = FACT_ONE_ARGUMENT;
+        call_as_cast_judge(proof, &call);
+    }
+    if (!callable || !(callable->attribute || any_type))
         return;
     effect_join(proof, callable->effect);
     if (!callable->read_allowed)

@@ -26,8 +26,9 @@ enum fact_kind {
 };
 
 enum fact_flag {
-    FACT_ONE_ARGUMENT = 1 << 0, /* of a function: name(x) may be a cast */
-    FACT_CHECKED = 1 << 1,      /* the argument is no text that only exists at run time */
+    FACT_ONE_ARGUMENT =
+        1 << 0,            /* of a function: name(x) may be a cast; of an attribute: (x).name */
+    FACT_CHECKED = 1 << 1, /* the argument is no text that only exists at run time */
 };
 
 struct fact {

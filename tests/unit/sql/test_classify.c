@@ -293,6 +293,11 @@ static const struct case_reason denied[] = {
     {"SELECT s::timestamptz FROM plain", REASON_TYPE}, /* Q49 */
     {"SELECT date(s) FROM plain", REASON_TYPE},
     {"SELECT timestamptz(s) FROM plain", REASON_TYPE},
+    {"SELECT (s).timestamptz FROM plain", REASON_TYPE},
+    {"SELECT g.timestamptz FROM unnest(array['n' || 'ow']) g", REASON_TYPE},
+    {"SELECT (created_at).age FROM customers", REASON_COLUMN_NAME},
+    {"SELECT g.age FROM generate_series('2024-01-01'::timestamptz, '2024-01-02', '1 day') g",
+     REASON_COLUMN_NAME},
     {"SELECT s::date[] FROM plain", REASON_TYPE},
     {"SELECT s::daterange FROM plain", REASON_TYPE},
     {"SELECT d::date FROM (SELECT s AS d FROM plain) q", REASON_TYPE},
