@@ -19,6 +19,8 @@ bool statements_touch(struct server_statements *statements, uint64_t id);
  * over the limit (the caller sends Close for it), else 0. */
 uint64_t statements_add(struct server_statements *statements, uint64_t id);
 void statements_remove(struct server_statements *statements, uint64_t id);
+/* The server still has what statements_add put out: the Close for it was never read. */
+void statements_restore(struct server_statements *statements, uint64_t id);
 void statements_clear(struct server_statements *statements);
 unsigned statements_count(const struct server_statements *statements);
 

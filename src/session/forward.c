@@ -138,7 +138,9 @@ static void put_close(struct session *session, uint64_t id)
     struct pgwire_writer writer = pgwire_writer_of(space, sizeof(space));
     pgwire_write_target(&writer, 'C', 'S', wire(server_name(id, name)));
     put(session, space, writer.len);
-    ASSERT(owed_push(&session->owed, 'C', OWED_DISCARD) != NULL);
+    struct owed_entry *entry = owed_push(&session->owed, 'C', OWED_DISCARD);
+    ASSERT(entry != NULL);
+    entry->version = id;
 }
 
 /* Notes that the backend will have `statement`; closes what falls off the end of its list. */
@@ -214,6 +216,9 @@ void forward_settle(struct session *session, struct owed_entry *entry, bool fail
             if (entry->unnamed)
                 session->unnamed_id = 0;
         }
+    } else if (entry->request == 'C' && entry->source == OWED_DISCARD) {
+        if (on_server)
+            statements_restore(on_server, entry->version);
     } else if (entry->request == 'C' && entry->name && entry->statement) {
         struct client_statement *again = mem_zero(1, sizeof(*again));
         again->statement = statement_ref(entry->statement);
@@ -560,6 +565,15 @@ static void forward_whole(struct session *session, const struct pgwire_frame *fr
     }
 }
 
+/* The backend shall answer all it was asked so far; until then nothing more is passed on. */
+static size_t hold(struct session *session)
+{
+    static const uint8_t flush[] = {'H', 0, 0, 0, 4};
+    put(session, flush, sizeof(flush));
+    session->unit.held = true;
+    return 0;
+}
+
 /* One message, or a piece of one; 0: more bytes are needed. */
 static size_t forward_one(struct session *session, const uint8_t *data, size_t len)
 {
@@ -577,6 +591,9 @@ static size_t forward_one(struct session *session, const uint8_t *data, size_t l
         return len;
     }
     if (frame.type == 'd' || frame.type == 'c' || frame.type == 'f') {
+        /* Before we know whether what was executed is a COPY. */
+        if (unit->extended && !unit->copying && !unit->failed && session->owed.count)
+            return hold(session);
         /* Data for a COPY that is over, or was never on, is dropped as Postgres does. */
         bool drop = !unit->copying;
         if (frame.type != 'd')
@@ -587,8 +604,11 @@ static size_t forward_one(struct session *session, const uint8_t *data, size_t l
         return pass_on(session, &frame, data, len, true);
     if (unit->failed && frame.type != 'S')
         return pass_on(session, &frame, data, len, true);
-    if (unit->extended == false && unit->copying)
+    if (unit->copying) {
+        session_fail(session, "08P01", "unexpected message during COPY from stdin",
+                     pgwire_request_name(frame.type));
         return 0;
+    }
     size_t used = forward_long(session, &frame, data, len);
     if (used)
         return used;
@@ -605,9 +625,13 @@ size_t forward_messages(struct session *session, const uint8_t *data, size_t len
     size_t done = 0;
     buf_clear(&session->host->compose);
     while (done < len && session->state == SESSION_ACTIVE && !session->end_after_flush) {
-        if (stream_pending(to) + buf_len(&session->host->compose) > SESSION_FORWARD_MAX ||
-            session->owed.count > OWED_MAX - FORWARD_OWED_ROOM)
+        if (unit->held ||
+            stream_pending(to) + buf_len(&session->host->compose) > SESSION_FORWARD_MAX)
             break;
+        if (session->owed.count > OWED_MAX - FORWARD_OWED_ROOM) {
+            hold(session);
+            break;
+        }
         size_t used;
         if (unit->pass_left || unit->skip_left) {
             size_t *left = unit->pass_left ? &unit->pass_left : &unit->skip_left;

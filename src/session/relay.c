@@ -29,6 +29,15 @@ static void flush_run(struct session *session, struct run *run)
     run->start = run->end;
 }
 
+/* Everything is answered: the client's messages that waited for that go on. */
+static void end_hold(struct session *session)
+{
+    if (!session->unit.held || session->owed.count)
+        return;
+    session->unit.held = false;
+    stream_resume(&session->stream);
+}
+
 /* The bytes up to `to` are dropped: what was before them leaves. */
 static void drop_to(struct session *session, struct run *run, size_t to)
 {
@@ -39,20 +48,28 @@ static void drop_to(struct session *session, struct run *run, size_t to)
 void relay_local(struct session *session)
 {
     struct owed_entry *head;
+    if (session->unit.relay_left)
+        return; /* in the middle of a message: at its end */
     while ((head = owed_head(&session->owed)) != NULL && head->source == OWED_LOCAL) {
         stream_write(&session->stream, head->text, head->text_len);
         owed_pop(&session->owed);
     }
+    end_hold(session);
+}
+
+/* The local answers at the head of the queue follow the bytes of the run. */
+static void local_behind(struct session *session, struct run *run)
+{
+    struct owed_entry *head = owed_head(&session->owed);
+    if (head && head->source == OWED_LOCAL)
+        flush_run(session, run);
+    relay_local(session);
 }
 
 static void pop(struct session *session, struct run *run)
 {
     owed_pop(&session->owed);
-    struct owed_entry *head = owed_head(&session->owed);
-    if (head && head->source == OWED_LOCAL) {
-        flush_run(session, run);
-        relay_local(session);
-    }
+    local_behind(session, run);
 }
 
 /* ---- what may be stored ---- */
@@ -101,17 +118,25 @@ static void fill_see(struct session *session, uint8_t type, size_t at)
 
 /* ---- errors and the end of a unit ---- */
 
-/* Everything owed up to Sync will not be answered. */
+/* Everything owed up to Sync will not be answered. What was to change is undone from the last to the
+ * first. Without a Sync the unit goes on to the one that the client will send, even behind a Query:
+ * the backend skips that too. */
 static void skip_to_sync(struct session *session)
 {
-    struct owed_entry *head;
-    while ((head = owed_head(&session->owed)) != NULL && head->request != 'S') {
-        forward_settle(session, head, true);
-        owed_pop(&session->owed);
-    }
-    if (!head)
-        session->unit.failed = true;
+    struct owed *owed = &session->owed;
+    uint32_t count = 0;
+    while (count < owed->count && owed_at(owed, count)->request != 'S')
+        count++;
+    for (uint32_t i = count; i > 0; i--)
+        forward_settle(session, owed_at(owed, i - 1), true);
+    while (count--)
+        owed_pop(owed);
     session->unit.copying = false;
+    if (!owed->count) {
+        session->unit.failed = session->unit.open = true;
+        session->unit.held = false;
+        stream_resume(&session->stream);
+    }
 }
 
 /* ErrorResponse: passed on, or replaced by what the client has to see in its place. */
@@ -125,6 +150,7 @@ static void relay_error(struct session *session, struct run *run, size_t after, 
         session->fatal_relayed = true;
     if (head && head->source == OWED_REPLACE) {
         drop_to(session, run, after);
+        session->unit.relay_drop = true; /* of what is still to come of it */
         stream_write(&session->stream, head->text, head->text_len);
     } else {
         run->end = after;
@@ -164,6 +190,7 @@ static void copy_begins(struct session *session)
     /* The backend ignores a Sync that it reads while it takes data: it owes nothing for it. */
     owed_remove(&session->owed, 'S');
     session->unit.copying = true;
+    session->unit.held = false;
     if (session->unit.extended)
         session->unit.open = true;
     stream_resume(&session->stream);
@@ -217,6 +244,19 @@ static bool answers_head(uint8_t type, uint8_t request)
     }
 }
 
+/* True if the backend waits for a Sync or for data that the client, who is gone, did not send. */
+static bool waits_in_vain(const struct session *session)
+{
+    return session->state == SESSION_DRAINING && (session->unit.open || session->unit.copying);
+}
+
+static enum relay_result abandon(struct session *session)
+{
+    session_drop_server(session);
+    session_end(session);
+    return RELAY_UNIT_END;
+}
+
 static enum relay_result relay_one(struct session *session, struct run *run, const uint8_t *data,
                                    size_t at, size_t len, size_t *out_next)
 {
@@ -238,7 +278,7 @@ static enum relay_result relay_one(struct session *session, struct run *run, con
         fill_see(session, frame.type, at);
     if (frame.type == 'E') {
         relay_error(session, run, next, frame.body, whole ? frame.body_len : 0);
-        return RELAY_ON;
+        return waits_in_vain(session) ? abandon(session) : RELAY_ON;
     }
     if (frame.type == 'Z') {
         uint8_t status;
@@ -254,12 +294,15 @@ static enum relay_result relay_one(struct session *session, struct run *run, con
         run->end = next;
         return RELAY_ON;
     }
-    if (!head)
+    if (!head || frame.type == 'R' || frame.type == 'K' || frame.type == 'v')
         return RELAY_BROKEN;
     if (frame.type == 'C' && whole)
         note_complete(session, &frame);
-    if (frame.type == 'G')
+    if (frame.type == 'G') {
         copy_begins(session);
+        if (waits_in_vain(session))
+            return abandon(session);
+    }
     bool drop = head->source == OWED_DISCARD;
     if (drop)
         drop_to(session, run, next);
@@ -294,6 +337,7 @@ size_t relay_on_input(struct session *session, const uint8_t *data, size_t len)
         session->unit.relay_left -= at;
         run.start = session->unit.relay_drop ? at : 0;
         run.end = at;
+        local_behind(session, &run);
     }
     while (at < len) {
         size_t next = at;

@@ -51,10 +51,13 @@ void session_fail(struct session *session, const char *sqlstate, const char *mes
         log_info("client refused", "session", log_num((int64_t)session->id), "client",
                  session->peer, "user", session->user ? session->user : "-", "sqlstate", sqlstate,
                  "reason", message, NULL);
-    struct buf bytes = {0};
-    session_error_bytes(&bytes, "FATAL", sqlstate, message, detail);
-    stream_write(&session->stream, buf_head(&bytes), buf_len(&bytes));
-    buf_fini(&bytes);
+    /* In the middle of a message the client would take an error for the rest of a row. */
+    if (!session->unit.relay_left || session->unit.relay_drop) {
+        struct buf bytes = {0};
+        session_error_bytes(&bytes, "FATAL", sqlstate, message, detail);
+        stream_write(&session->stream, buf_head(&bytes), buf_len(&bytes));
+        buf_fini(&bytes);
+    }
     session_end(session);
 }
 
@@ -151,6 +154,7 @@ static void on_end(struct stream *stream, enum err err, int error_number)
         /* What the client sent before it closed is still done, as Postgres would. */
         if (err == ERR_CLOSED && buf_len(&stream->in) && !session->no_more_input) {
             session->no_more_input = true;
+            stream_retry(stream);
             return;
         }
         if (session->state == SESSION_ACTIVE)
@@ -207,6 +211,17 @@ static void on_closed(struct stream *stream)
 
 /* ---- the client's stream ---- */
 
+/* After the client's last byte: ends what waits for more of them. */
+static void end_of_input(struct session *session)
+{
+    if (unit_is_busy(session))
+        return;
+    if (session->state == SESSION_READY)
+        session_end(session);
+    else if (session->state == SESSION_ACTIVE)
+        drain(session);
+}
+
 static size_t on_input(struct stream *stream, const uint8_t *data, size_t len)
 {
     struct session *session = CONTAINER_OF(stream, struct session, stream);
@@ -235,9 +250,8 @@ static size_t on_input(struct stream *stream, const uint8_t *data, size_t len)
         used = len;
         break;
     }
-    /* After the client's last byte: nothing that is left can become a whole request. */
-    if (session->no_more_input && session->state == SESSION_READY && !session->end_after_flush)
-        session_end(session);
+    if (session->no_more_input && !session->end_after_flush)
+        end_of_input(session);
     return session->end_after_flush ? len : used;
 }
 

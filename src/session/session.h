@@ -96,15 +96,17 @@ struct unit {
     bool begun; /* it was looked at: the fields below hold */
     bool blind; /* no catalog came in time: it goes on without */
     uint64_t proving_since_ms;
-    bool forward;     /* decided: it goes to the backend */
-    bool open;        /* ACTIVE: more messages of it are to come from the client */
-    bool extended;    /* it ends with Sync */
-    bool failed;      /* an error came: everything up to Sync is skipped */
-    bool copying;     /* COPY FROM STDIN is on: the client's data goes to the backend */
-    bool answered;    /* LOOKUP ended in a hit: its bytes only have to be consumed */
-    bool discards;    /* DISCARD ALL or DEALLOCATE ALL was sent */
-    size_t pass_left; /* bytes of a message that is being passed on in pieces */
-    size_t skip_left; /* bytes of a message that is being dropped */
+    bool forward;  /* decided: it goes to the backend */
+    bool open;     /* ACTIVE: more messages of it are to come from the client */
+    bool extended; /* it ends with Sync */
+    bool failed;   /* an error came: everything up to Sync is skipped */
+    bool copying;  /* COPY FROM STDIN is on: the client's data goes to the backend */
+    bool answered; /* LOOKUP ended in a hit: its bytes only have to be consumed */
+    bool discards; /* DISCARD ALL or DEALLOCATE ALL was sent */
+    bool held;     /* nothing goes on before all that is owed has been answered */
+    size_t
+        pass_left; /* bytes of a message that is being passed on in pieces; may outlive its unit */
+    size_t skip_left; /* bytes of a message that is being dropped; likewise */
     size_t scanned;   /* bytes of it that are known to hold no Sync */
     unsigned effects; /* of everything forwarded so far */
     enum pin pin;
@@ -207,6 +209,8 @@ void auth_passed(struct session *session);
 
 /* ---- unit.c: what the client asks ---- */
 size_t unit_on_input(struct session *session, const uint8_t *data, size_t len);
+/* True if the client's next bytes have to wait for something else than more bytes. */
+bool unit_is_busy(const struct session *session);
 /* The backend said ReadyForQuery: ends the unit. */
 void unit_done(struct session *session, uint8_t status);
 /* A backend is there, or the look-up said no: the unit at the head of the input goes on. */

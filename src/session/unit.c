@@ -34,9 +34,11 @@ static void begin_unit(struct session *session, bool extended)
     session->request_wall_ms = loop_wall_ms(session->host->loop);
 }
 
+/* A COPY that fails while a CopyData is on its way leaves the rest of that message to be passed on. */
 static void reset_unit(struct session *session)
 {
-    session->unit = (struct unit){0};
+    struct unit *unit = &session->unit;
+    *unit = (struct unit){.pass_left = unit->pass_left, .skip_left = unit->skip_left};
 }
 
 /* ---- to the backend ---- */
@@ -395,7 +397,10 @@ static size_t take_batch(struct session *session, const uint8_t *data, size_t le
 static size_t skip_refused(struct session *session, const uint8_t *data, size_t len)
 {
     struct pgwire_frame frame;
-    if (pgwire_frame_request(data, len, &frame) != PGWIRE_OK || len < frame.len)
+    enum pgwire_status status = pgwire_frame_request(data, len, &frame);
+    if (status != PGWIRE_OK && status != PGWIRE_MORE)
+        session_fail(session, "08P01", "invalid frontend message", pgwire_status_text(status));
+    if (status != PGWIRE_OK || len < frame.len)
         return 0;
     if (frame.type == 'Q' || frame.type == 'S' || frame.type == 'F') {
         uint8_t ready[6] = {'Z', 0, 0, 0, 5, session->status};
@@ -405,9 +410,30 @@ static size_t skip_refused(struct session *session, const uint8_t *data, size_t 
     return frame.len;
 }
 
+/* True if the backend stays with the session between two units. */
+static bool keeps_server(const struct session *session)
+{
+    return session->status != 'I' || session->pin != PIN_NONE ||
+           pool_mode_of(session->pool) == POOL_MODE_SESSION;
+}
+
+/* The rest of a message of a unit that has ended: the backend still has to read it. */
+static size_t pass_rest(struct session *session, const uint8_t *data, size_t len)
+{
+    struct unit *unit = &session->unit;
+    size_t used = size_min(unit->pass_left, len);
+    stream_write(&session->server->stream, data, used);
+    unit->pass_left -= used;
+    if (!unit->pass_left && !keeps_server(session))
+        session_release_server(session);
+    return used;
+}
+
 static size_t take_unit(struct session *session, const uint8_t *data, size_t len)
 {
     struct unit *unit = &session->unit;
+    if (unit->pass_left)
+        return pass_rest(session, data, len);
     if (unit->skip_left) {
         size_t used = size_min(unit->skip_left, len);
         unit->skip_left -= used;
@@ -453,8 +479,7 @@ static size_t take_unit(struct session *session, const uint8_t *data, size_t len
     }
 }
 
-/* True if the client's next bytes have to wait for something else than more bytes. */
-static bool is_busy(const struct session *session)
+bool unit_is_busy(const struct session *session)
 {
     const struct unit *unit = &session->unit;
     switch (session->state) {
@@ -463,10 +488,12 @@ static bool is_busy(const struct session *session)
     case SESSION_WAITING:
         return true;
     case SESSION_ACTIVE:
-        return !(unit->open || unit->copying || unit->pass_left || unit->skip_left) ||
+        return unit->held || !(unit->open || unit->copying || unit->pass_left || unit->skip_left) ||
                stream_pending(&session->server->stream) > SESSION_FORWARD_MAX / 2;
     case SESSION_READY:
-        return stream_pending(&session->stream) > SESSION_OUTPUT_MAX;
+        return stream_pending(&session->stream) > SESSION_OUTPUT_MAX ||
+               (unit->pass_left &&
+                stream_pending(&session->server->stream) > SESSION_FORWARD_MAX / 2);
     case SESSION_STARTUP:
     case SESSION_AUTH:
     case SESSION_WELCOME:
@@ -485,10 +512,10 @@ size_t unit_on_input(struct session *session, const uint8_t *data, size_t len)
     while (done < len && !session->end_after_flush) {
         size_t used = 0;
         if (session->state == SESSION_READY) {
-            if (stream_pending(&session->stream) > SESSION_OUTPUT_MAX)
+            if (unit_is_busy(session))
                 break;
             used = take_unit(session, data + done, len - done);
-        } else if (session->state == SESSION_ACTIVE && !is_busy(session)) {
+        } else if (session->state == SESSION_ACTIVE && !unit_is_busy(session)) {
             used = forward_messages(session, data + done, len - done);
         }
         if (!used)
@@ -497,7 +524,7 @@ size_t unit_on_input(struct session *session, const uint8_t *data, size_t len)
     }
     if (stream_pending(&session->stream))
         stream_flush(&session->stream);
-    if (len - done >= conf_current()->options.client_buffer_max_bytes && is_busy(session))
+    if (len - done >= conf_current()->options.client_buffer_max_bytes && unit_is_busy(session))
         stream_pause(&session->stream);
     return done;
 }
@@ -563,8 +590,12 @@ void unit_done(struct session *session, uint8_t status)
                      "transaction blocks are not allowed in statement pooling mode", NULL);
         return;
     }
-    if (status == 'I' && session->pin == PIN_NONE && mode != POOL_MODE_SESSION)
+    if (!session->unit.pass_left && !keeps_server(session))
         session_release_server(session);
+    if (session->no_more_input && !buf_len(&session->stream.in)) {
+        session_end(session);
+        return;
+    }
     if (session->host->draining && status == 'I') {
         session_fail(session, "57P01", "pgrecall is shutting down", NULL);
         return;

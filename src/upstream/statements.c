@@ -50,21 +50,33 @@ bool statements_touch(struct server_statements *statements, uint64_t id)
     return true;
 }
 
+static void add(struct server_statements *statements, uint64_t id,
+                void (*place)(struct link *list, struct link *link))
+{
+    struct statement *statement = mem_zero(1, sizeof(*statement));
+    statement->id = id;
+    place(&statements->recent, &statement->link);
+    table_put(&statements->by_id, key_of(&id), statement);
+}
+
 uint64_t statements_add(struct server_statements *statements, uint64_t id)
 {
     ASSERT(id != 0);
     if (statements_touch(statements, id))
         return 0;
-    struct statement *statement = mem_zero(1, sizeof(*statement));
-    statement->id = id;
-    link_prepend(&statements->recent, &statement->link);
-    table_put(&statements->by_id, key_of(&id), statement);
+    add(statements, id, link_prepend);
     if (statements->by_id.count <= statements->max)
         return 0;
     struct statement *oldest = CONTAINER_OF(statements->recent.prev, struct statement, link);
     uint64_t evicted = oldest->id;
     statements_remove(statements, evicted);
     return evicted;
+}
+
+void statements_restore(struct server_statements *statements, uint64_t id)
+{
+    if (!table_get(&statements->by_id, key_of(&id)))
+        add(statements, id, link_append);
 }
 
 void statements_remove(struct server_statements *statements, uint64_t id)
