@@ -76,5 +76,8 @@ static inline bool profile_facts_current(struct profile *profile, const struct p
  * and until the next login learns anew its facts say bypass. */
 void profile_outdate(struct profile *profile);
 
+/* True for client encodings in which half a character can be a quote or a backslash. */
+bool profile_encoding_unsafe(struct slice encoding);
+
 /* The value of a ParameterStatus in facts->welcome; false if it is not there. */
 bool profile_facts_param(const struct profile_facts *facts, const char *name, struct slice *out);

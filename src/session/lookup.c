@@ -146,11 +146,21 @@ static bool names_are_utf8(const struct session *session, const struct query *qu
     return true;
 }
 
+/* True if the backend may cut a text into other tokens than we do. Within a pipeline, what an
+ * earlier statement changed has not been reported yet. */
+static bool lexing_unsafe(const struct session *session)
+{
+    enum pin pin = session->unit.pin;
+    return session->facts->lexing_unsafe || session->strings_unsafe || session->encoding_unsafe ||
+           (session->unit.extended &&
+            (pin == PIN_SETTING || pin == PIN_FUNCTION || pin == PIN_UNKNOWN));
+}
+
 const struct verdict *lookup_verdict(struct session *session, const struct query *query)
 {
     static _Thread_local struct verdict scratch;
     struct realm *realm = session->database->realm;
-    if (session->facts->lexing_unsafe || !query->scanned || !names_are_utf8(session, query)) {
+    if (lexing_unsafe(session) || !query->scanned || !names_are_utf8(session, query)) {
         verdict_prove(slice_of("", 0), SCAN_DOUBT, NULL, &scratch);
         return &scratch;
     }

@@ -167,8 +167,14 @@ static void relay_ready(struct session *session, struct run *run, const uint8_t 
                         size_t after, uint8_t status)
 {
     struct fill *fill = &session->fill;
-    if (closing_is_on(&session->closing))
+    if (closing_is_on(&session->closing)) {
+        /* What a block did comes with its end: the catalog is to be looked at again. */
+        if (session->closing.set.ddl)
+            session->unit.effects |= EFFECT_DDL;
+        if (session->closing.set.everything)
+            session->unit.effects |= EFFECT_GLOBAL;
         realm_finish(&session->closing, true);
+    }
     if (fill->on) {
         size_t start = fill->start < at ? fill->start : at;
         if (status != 'I')
@@ -215,6 +221,20 @@ static void setting_changed(struct session *session)
         return;
     session->server->close_needed = true;
     profile_outdate(session->profile);
+}
+
+/* A ParameterStatus: from the end of this unit on the backend may cut texts in another way. Both
+ * settings are always reported, whoever changed them (SET, a function, the end of a block). */
+static void note_setting(struct session *session, const struct pgwire_frame *frame)
+{
+    struct pgwire_param_status status;
+    if (pgwire_read_param_status(frame->body, frame->body_len, &status) != PGWIRE_OK)
+        return;
+    if (pgwire_slice_is(status.name, "standard_conforming_strings"))
+        session->strings_unsafe = !pgwire_slice_is(status.value, "on");
+    else if (pgwire_slice_is(status.name, "client_encoding"))
+        session->encoding_unsafe =
+            profile_encoding_unsafe(slice_of(status.value.data, status.value.len));
 }
 
 static bool is_read_whole(uint8_t type)
@@ -288,6 +308,8 @@ static enum relay_result relay_one(struct session *session, struct run *run, con
         relay_ready(session, run, data, at, next, status);
         return RELAY_UNIT_END;
     }
+    if (frame.type == 'S' && whole)
+        note_setting(session, &frame);
     if (frame.type == 'N' || frame.type == 'S' || frame.type == 'A') {
         if (frame.type == 'S')
             setting_changed(session);

@@ -88,6 +88,7 @@ void session_release_server(struct session *session)
     }
     bool reset = session->pin != PIN_NONE || pool_mode_of(session->pool) == POOL_MODE_SESSION;
     session->server = NULL;
+    session->strings_unsafe = session->encoding_unsafe = false;
     server_release(server, reset);
 }
 

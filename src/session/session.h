@@ -180,6 +180,9 @@ struct session {
     uint64_t unnamed_portal; /* flags of the unnamed one */
     uint64_t unit_number;
     bool local_settings; /* SET LOCAL in this transaction */
+    /* What its backend said of settings under which it cuts texts otherwise than we do. */
+    bool strings_unsafe;
+    bool encoding_unsafe;
     struct buf unnamed_query;
     struct buf unnamed_types;
     struct buf unnamed_canonical;
@@ -283,3 +286,6 @@ void session_cancel(struct session *session);
 
 /* ---- lost.c: answers that never came ---- */
 void lost_await(struct session *session);
+
+/* After what may have changed the catalog of this database, or (roles, settings) of all. */
+void session_refresh_catalogs(struct database *database, bool all);

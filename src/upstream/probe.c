@@ -1,5 +1,7 @@
 #include "probe.h"
 
+#include "upstream/profile.h"
+
 #include "pgwire/answer.h"
 
 static const char *const settings[] = {
@@ -48,17 +50,23 @@ static void add_text(struct buf *text, const void *data, size_t len)
     buf_append(text, data, len);
 }
 
+bool profile_encoding_unsafe(struct slice encoding)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(unsafe_encodings); i++)
+        if (slice_equal(encoding, slice_of_text(unsafe_encodings[i])))
+            return true;
+    return false;
+}
+
 static void judge(struct probe *probe, const char *name, struct pgwire_slice value)
 {
     if (strcmp(name, "standard_conforming_strings") == 0 && !pgwire_slice_is(value, "on")) {
         probe->bypass = "standard_conforming_strings is off";
         probe->lexing_unsafe = true;
     } else if (strcmp(name, "client_encoding") == 0) {
-        for (size_t i = 0; i < ARRAY_COUNT(unsafe_encodings); i++) {
-            if (pgwire_slice_is(value, unsafe_encodings[i])) {
-                probe->bypass = "the client encoding can hide quotes";
-                probe->lexing_unsafe = true;
-            }
+        if (profile_encoding_unsafe(slice_of(value.data, value.len))) {
+            probe->bypass = "the client encoding can hide quotes";
+            probe->lexing_unsafe = true;
         }
     } else if (strcmp(name, "gin_fuzzy_search_limit") == 0 && !pgwire_slice_is(value, "0")) {
         probe->bypass = "gin_fuzzy_search_limit is set";
