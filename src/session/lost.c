@@ -11,13 +11,18 @@
 struct lost {
     struct control_gone gone;
     struct closing closing;
+    struct database *database;
 };
 
 static void on_gone(struct control_gone *gone)
 {
     struct lost *lost = CONTAINER_OF(gone, struct lost, gone);
     struct realm *realm = lost->closing.realm;
+    bool everything = lost->closing.set.everything;
+    bool ddl = lost->closing.set.ddl || everything;
     realm_finish(&lost->closing, true);
+    if (ddl)
+        session_refresh_catalogs(lost->database, everything);
     atomic_fetch_sub(&realm->lost, 1);
     mem_free(lost);
 }
@@ -29,6 +34,7 @@ void lost_await(struct session *session)
     struct lost *lost = mem_zero(1, sizeof(*lost));
     atomic_fetch_add(&session->closing.realm->lost, 1);
     closing_move(&session->closing, &lost->closing);
+    lost->database = session->database;
     lost->gone.backend_pid = session->server->backend_pid;
     lost->gone.on_gone = on_gone;
     lost->gone.on_dropped = on_gone; /* the process ends: so does everything stored */

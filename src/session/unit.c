@@ -537,6 +537,17 @@ static void forget_statements(struct session *session)
     session->unnamed_id = 0;
 }
 
+void session_refresh_catalogs(struct database *database, bool all)
+{
+    if (!all) {
+        control_refresh(database->control);
+        return;
+    }
+    struct database *each;
+    for (unsigned i = 0; (each = database_at(i)) != NULL; i++)
+        control_refresh(each->control);
+}
+
 static void apply_effects(struct session *session)
 {
     const struct unit *unit = &session->unit;
@@ -553,7 +564,7 @@ static void apply_effects(struct session *session)
         session->dirty = session->dirty || (unit->effects & EFFECT_DIRTY);
     }
     if (unit->effects & (EFFECT_DDL | EFFECT_GLOBAL))
-        control_refresh(session->database->control);
+        session_refresh_catalogs(session->database, (unit->effects & EFFECT_GLOBAL) != 0);
 }
 
 void unit_done(struct session *session, uint8_t status)
