@@ -65,6 +65,21 @@ static void on_failed(struct pool_waiter *waiter, const struct pool_failure *fai
     session_fail(session, failure->sqlstate, failure->message, failure->detail);
 }
 
+/* What the backend is known to be replaces facts that were outdated: as long as nobody knows the
+ * settings, every statement is an unknown write and ties its session to the backend. */
+static void follow_backend(struct session *session)
+{
+    if (session->facts == session->server->facts || session->pin != PIN_NONE)
+        return;
+    struct profile_facts *newest = profile_facts_ref(session->profile);
+    if (newest == session->server->facts) {
+        struct profile_facts *old = session->facts;
+        session->facts = newest;
+        newest = old;
+    }
+    profile_facts_unref(newest);
+}
+
 /* The unit goes to the backend: with the one at hand, an idle one, or after a wait. */
 static size_t begin_forward(struct session *session, const uint8_t *data, size_t len)
 {
@@ -89,6 +104,7 @@ static size_t begin_forward(struct session *session, const uint8_t *data, size_t
     if (session->fill.on &&
         !hash128_equal(session->server->facts->signature, session->facts->signature))
         fill_spoil(session, REASON_BACKEND_DIFFERS);
+    follow_backend(session);
     unit->open = true;
     session_move(session, SESSION_ACTIVE);
     return forward_messages(session, data, len);
