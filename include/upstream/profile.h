@@ -27,6 +27,8 @@ struct profile_facts {
     const char *bypass;   /* why sessions of this profile are never cached, or NULL; static text */
     bool lexing_unsafe;   /* the encoding or standard_conforming_strings = off can hide a statement
                            * from the scanner: every text is an unknown write */
+    bool outdated;        /* the server's settings have changed since: who logs in now waits for a
+                           * new backend to say what they are */
     struct slice welcome; /* the ParameterStatus messages as Postgres sent them, in order */
     uint64_t learned_at_ms; /* wall clock */
 };

@@ -264,10 +264,12 @@ static void learn_facts(struct session *session)
 {
     session_move(session, SESSION_WELCOME);
     session->facts = profile_facts_ref(session->profile);
-    if (session->facts) {
+    if (session->facts && !session->facts->outdated) {
         enter(session);
         return;
     }
+    profile_facts_unref(session->facts);
+    session->facts = NULL;
     session->waiter.loop = session->host->loop;
     session->waiter.profile = session->profile;
     session->waiter.on_ready = on_ready;

@@ -37,6 +37,7 @@ void pool_lock(const struct pool *pool);
 void pool_unlock(const struct pool *pool);
 void pool_destroy(struct pool *pool); /* its servers are gone */
 void pool_recycle_locked(struct pool *pool);
+void profile_outdate_locked(struct profile *profile);
 void pools_fini(void); /* what all pools share */
 void login_failure_set(struct login_failure *failure, const char *sqlstate, const char *message,
                        const char *detail, bool from_server);

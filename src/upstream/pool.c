@@ -162,8 +162,10 @@ void pool_recycle_locked(struct pool *pool)
     login_failure_clear(&pool->failure);
     size_t at = 0;
     struct profile *profile;
-    while ((profile = table_next(&pool->profiles, &at)) != NULL)
+    while ((profile = table_next(&pool->profiles, &at)) != NULL) {
         login_failure_clear(&profile->failure);
+        profile_outdate_locked(profile);
+    }
 }
 
 void pool_recycle(struct pool *pool)

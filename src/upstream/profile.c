@@ -146,17 +146,23 @@ struct profile_facts *profile_learn(struct profile *profile, struct hash128 sign
 }
 
 /* Facts never go back to NULL: whoever had some can count on some. */
-void profile_outdate(struct profile *profile)
+void profile_outdate_locked(struct profile *profile)
 {
-    pool_lock(profile->pool);
     struct profile_facts *old = atomic_load_explicit(&profile->facts, memory_order_relaxed);
     if (old) {
         struct profile_facts *facts = create_facts(old->welcome.data, old->welcome.len);
         clock_random(&facts->signature, sizeof(facts->signature));
         facts->bypass = "the server's settings have changed and are not known yet";
         facts->lexing_unsafe = true;
+        facts->outdated = true;
         replace_facts(profile, facts);
     }
+}
+
+void profile_outdate(struct profile *profile)
+{
+    pool_lock(profile->pool);
+    profile_outdate_locked(profile);
     pool_unlock(profile->pool);
 }
 
