@@ -76,15 +76,17 @@ class Lab:
 
     # ---- the state before a case ----
 
-    def setup(self, script=""):
-        """Empty schemas and what `script` makes, all through pgrecall; then the cache works."""
+    def setup(self, script="", cold=False):
+        """Empty schemas and what `script` makes, all through pgrecall; then the cache works, unless
+        what was made turns it off (cold): a cast of users does, whatever they cast."""
         assert self.proxy.is_alive(), self.proxy.log()[-6000:]
         with self.proxy.connect() as client:
             client.query(RESET)
             if script:
                 client.query(script)
         a = self.connect()
-        self.warm(a)
+        if not cold:
+            self.warm(a)
         return a
 
     def behind(self, sql):
@@ -114,7 +116,7 @@ class Lab:
         """Waits until each of these sessions, or else a new one, has its reads cached."""
         for client in clients or [self.connect()]:
             assert servers.wait_until(lambda c=client: self.is_caching(c), 8, 0.02), (
-                f"nothing is cached:\n{self.proxy.log()[-4000:]}")
+                f"nothing is cached: {self.why(CANARY)} {self.proxy.cache()}\n{self.proxy.log()[-1500:]}")
 
     def cached(self, client, sql, seconds=3):
         """Asserts that `sql` of this session becomes a hit; its rows."""
