@@ -255,11 +255,12 @@ static void forward_named_parse(struct session *session, const struct pgwire_par
         return;
     }
     bool own = session->pin != PIN_NONE || session->local_settings || session->unit.pin != PIN_NONE;
+    uint64_t version = realm_wanted(session->database->realm);
     struct statement *statement = (own ? statement_private : statement_get)(
-        of(parse->query), of(parse->types), session->host->scratch);
+        of(parse->query), of(parse->types), version, session->host->scratch);
     struct client_statement *known = mem_zero(1, sizeof(*known));
     known->statement = statement;
-    known->version = realm_wanted(session->database->realm);
+    known->version = version;
     table_put(&session->statements, name, known);
     struct owed_entry *entry;
     if (statements_touch(session->server->statements, statement->id)) {

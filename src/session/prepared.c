@@ -16,17 +16,22 @@ uint64_t statement_next_id(void)
     return atomic_fetch_add(&last_id, 1) + 1;
 }
 
-/* Types first, with their length, so that no text can imitate them. */
-static struct slice make_key(struct slice query, struct slice types)
+struct key_head {
+    uint64_t version;
+    uint64_t types_len;
+};
+
+/* Types before the text, with their length, so that no text can imitate them. */
+static struct slice make_key(struct slice query, struct slice types, uint64_t version)
 {
-    size_t len = sizeof(uint64_t) + types.len + query.len;
+    struct key_head head = {.version = version, .types_len = types.len};
+    size_t len = sizeof(head) + types.len + query.len;
     uint8_t *key = mem_alloc(len);
-    uint64_t types_len = types.len;
-    memcpy(key, &types_len, sizeof(types_len));
+    memcpy(key, &head, sizeof(head));
     if (types.len)
-        memcpy(key + sizeof(types_len), types.data, types.len);
+        memcpy(key + sizeof(head), types.data, types.len);
     if (query.len)
-        memcpy(key + sizeof(types_len) + types.len, query.data, query.len);
+        memcpy(key + sizeof(head) + types.len, query.data, query.len);
     return slice_of(key, len);
 }
 
@@ -36,8 +41,8 @@ static struct statement *make(struct slice key, struct slice types, struct slice
     struct statement *statement = mem_zero(1, sizeof(*statement));
     statement->id = statement_next_id();
     statement->registry_key = key;
-    statement->types = slice_of(key.data + sizeof(uint64_t), types.len);
-    statement->query = slice_of(key.data + sizeof(uint64_t) + types.len, query.len);
+    statement->types = slice_of(key.data + sizeof(struct key_head), types.len);
+    statement->query = slice_of(key.data + sizeof(struct key_head) + types.len, query.len);
     struct scan scan;
     if (scan_text(query, scratch, &scan) == ERR_OK) {
         statement->scanned = true;
@@ -50,9 +55,10 @@ static struct statement *make(struct slice key, struct slice types, struct slice
     return statement;
 }
 
-struct statement *statement_get(struct slice query, struct slice types, uint8_t *scratch)
+struct statement *statement_get(struct slice query, struct slice types, uint64_t version,
+                                uint8_t *scratch)
 {
-    struct slice key = make_key(query, types);
+    struct slice key = make_key(query, types, version);
     pthread_mutex_lock(&mutex);
     struct statement *statement = table_get(&registry, key);
     if (statement) {
@@ -67,9 +73,10 @@ struct statement *statement_get(struct slice query, struct slice types, uint8_t 
     return statement;
 }
 
-struct statement *statement_private(struct slice query, struct slice types, uint8_t *scratch)
+struct statement *statement_private(struct slice query, struct slice types, uint64_t version,
+                                    uint8_t *scratch)
 {
-    struct statement *statement = make(make_key(query, types), types, query, scratch);
+    struct statement *statement = make(make_key(query, types, version), types, query, scratch);
     atomic_store(&statement->refs, 1);
     return statement;
 }

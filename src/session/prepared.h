@@ -29,10 +29,15 @@ struct statement {
 };
 
 /* The shared statement of this text and these types, with a reference. `scratch` is room for
- * scanning (host->scratch). */
-struct statement *statement_get(struct slice query, struct slice types, uint8_t *scratch);
+ * scanning (host->scratch).
+ *
+ * version  The catalog's at the Parse: after DDL a new Parse must reach a backend, which would
+ *          answer with "cached plan must not change result type" if it took the old statement. */
+struct statement *statement_get(struct slice query, struct slice types, uint64_t version,
+                                uint8_t *scratch);
 /* A statement of its own, that no other client shares: for sessions whose settings may differ. */
-struct statement *statement_private(struct slice query, struct slice types, uint8_t *scratch);
+struct statement *statement_private(struct slice query, struct slice types, uint64_t version,
+                                    uint8_t *scratch);
 struct statement *statement_ref(struct statement *statement);
 void statement_unref(struct statement *statement); /* NULL is fine */
 
