@@ -56,6 +56,7 @@ struct stream {
     int end_errno;
     struct loop_task retry;
     struct loop_task end;
+    struct loop_task drained;
     struct buf in;
     struct buf out;
 };

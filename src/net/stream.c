@@ -133,6 +133,14 @@ static void write_pending(struct stream *stream)
     update_events(stream);
 }
 
+/* A flush took what had been waiting for the socket: on_drained is owed, but not from within. */
+static void run_drained(struct loop_task *task)
+{
+    struct stream *stream = CONTAINER_OF(task, struct stream, drained);
+    if (stream->open && !stream->ended && !buf_len(&stream->out))
+        stream->handler->on_drained(stream);
+}
+
 static void finish_connect(struct stream *stream)
 {
     int error = 0;
@@ -201,6 +209,7 @@ static enum err start(struct stream *stream, struct loop *loop, int fd,
     *stream = (struct stream){.loop = loop, .handler = handler, .fd = fd, .connecting = connecting};
     stream->retry.run = run_retry;
     stream->end.run = run_end;
+    stream->drained.run = run_drained;
     if (uv_poll_init(&loop->uv, &stream->poll, fd) != 0) {
         stream->fd = -1;
         return ERR_SYSTEM;
@@ -252,8 +261,12 @@ void stream_queue(struct stream *stream, const void *data, size_t len)
 
 void stream_flush(struct stream *stream)
 {
-    if (!stream->ended && stream->open && buf_len(&stream->out))
-        write_pending(stream);
+    if (stream->ended || !stream->open || !buf_len(&stream->out))
+        return;
+    bool waited = (stream->events & UV_WRITABLE) != 0;
+    write_pending(stream);
+    if (waited && !stream->ended && !buf_len(&stream->out))
+        loop_defer(stream->loop, &stream->drained);
 }
 
 void stream_pause(struct stream *stream)
@@ -295,6 +308,7 @@ static int let_go(struct stream *stream)
     stream->fd = -1;
     loop_forget(&stream->retry);
     loop_forget(&stream->end);
+    loop_forget(&stream->drained);
     uv_poll_stop(&stream->poll);
     uv_close((uv_handle_t *)&stream->poll, on_handle_closed);
     return fd;

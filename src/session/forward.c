@@ -554,11 +554,14 @@ static void forward_whole(struct session *session, const struct pgwire_frame *fr
     case 'H':
         put(session, data, frame->len);
         break;
-    case 'S':
+    case 'S': {
         put(session, data, frame->len);
-        ASSERT(owed_push(&session->owed, 'S', OWED_FORWARD) != NULL);
+        struct owed_entry *entry = owed_push(&session->owed, 'S', OWED_FORWARD);
+        ASSERT(entry != NULL);
+        entry->version = session->unit.copies_ended ? OWED_SYNC_AFTER_COPY : 0;
         session->unit.open = false;
         break;
+    }
     default:
         session_fail(session, "08P01", "invalid frontend message type",
                      pgwire_request_name(frame->type));
@@ -595,10 +598,13 @@ static size_t forward_one(struct session *session, const uint8_t *data, size_t l
         /* Before we know whether what was executed is a COPY. */
         if (unit->extended && !unit->copying && !unit->failed && session->owed.count)
             return hold(session);
-        /* Data for a COPY that is over, or was never on, is dropped as Postgres does. */
-        bool drop = !unit->copying;
-        if (frame.type != 'd')
+        /* In an extended unit the COPY may begin any moment: the backend drops what is too early
+         * or too late, here it is dropped when nothing is under way. */
+        bool drop = !unit->copying && !(unit->extended && !unit->failed && session->owed.count);
+        if (frame.type != 'd') {
+            unit->copies_ended += !unit->copying && !drop;
             unit->copying = false;
+        }
         return pass_on(session, &frame, data, len, drop);
     }
     if (unit->copying && (frame.type == 'S' || frame.type == 'H'))

@@ -32,7 +32,7 @@ struct owed_entry {
     uint32_t text_len;
     char *name;                  /* P, B, C: the client's name, ours; NULL: none */
     struct statement *statement; /* P, C: what the name stands (stood) for, a reference */
-    uint64_t version;            /* C, B: catalog version of the client's name */
+    uint64_t version;            /* C, B: catalog version of the client's name; S: see below */
     uint8_t *text;               /* LOCAL, REPLACE: whole messages, ours */
 };
 
@@ -63,8 +63,12 @@ static inline struct owed_entry *owed_at(const struct owed *owed, uint32_t index
 /* Drops the head and frees what it holds. */
 void owed_pop(struct owed *owed);
 
-/* Drops the entries at index >= 0 whose request is `request`, wherever they stand. */
-void owed_remove(struct owed *owed, uint8_t request);
+/* `version` of a Sync that was sent behind CopyDone. */
+enum { OWED_SYNC_AFTER_COPY = 1 };
+
+/* Drops each Sync that was sent before the end of the COPY which begins now: the backend ignores
+ * it. */
+void owed_drop_early_syncs(struct owed *owed);
 
 /* Gives back the memory of an empty queue that has grown. */
 void owed_shrink(struct owed *owed);

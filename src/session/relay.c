@@ -193,12 +193,15 @@ enum relay_result { RELAY_ON, RELAY_MORE, RELAY_BROKEN, RELAY_UNIT_END };
 
 static void copy_begins(struct session *session)
 {
+    struct unit *unit = &session->unit;
     /* The backend ignores a Sync that it reads while it takes data: it owes nothing for it. */
-    owed_remove(&session->owed, 'S');
-    session->unit.copying = true;
-    session->unit.held = false;
-    if (session->unit.extended)
-        session->unit.open = true;
+    owed_drop_early_syncs(&session->owed);
+    if (unit->copies_ended)
+        unit->copies_ended--;
+    else
+        unit->copying = true;
+    if (unit->extended && unit->copying)
+        unit->open = true;
     stream_resume(&session->stream);
 }
 

@@ -152,8 +152,10 @@ static void on_end(struct stream *stream, enum err err, int error_number)
     case SESSION_LOOKUP:
     case SESSION_WAITING:
     case SESSION_ACTIVE:
-        /* What the client sent before it closed is still done, as Postgres would. */
-        if (err == ERR_CLOSED && buf_len(&stream->in) && !session->no_more_input) {
+        /* What the client sent before it closed is still done, as Postgres would; but nobody who is
+         * gone stands in the queue for a backend. */
+        if (err == ERR_CLOSED && buf_len(&stream->in) && !session->no_more_input &&
+            session->state != SESSION_WAITING) {
             session->no_more_input = true;
             stream_retry(stream);
             return;

@@ -96,14 +96,15 @@ struct unit {
     bool begun; /* it was looked at: the fields below hold */
     bool blind; /* no catalog came in time: it goes on without */
     uint64_t proving_since_ms;
-    bool forward;  /* decided: it goes to the backend */
-    bool open;     /* ACTIVE: more messages of it are to come from the client */
-    bool extended; /* it ends with Sync */
-    bool failed;   /* an error came: everything up to Sync is skipped */
-    bool copying;  /* COPY FROM STDIN is on: the client's data goes to the backend */
-    bool answered; /* LOOKUP ended in a hit: its bytes only have to be consumed */
-    bool discards; /* DISCARD ALL or DEALLOCATE ALL was sent */
-    bool held;     /* nothing goes on before all that is owed has been answered */
+    bool forward;          /* decided: it goes to the backend */
+    bool open;             /* ACTIVE: more messages of it are to come from the client */
+    bool extended;         /* it ends with Sync */
+    bool failed;           /* an error came: everything up to Sync is skipped */
+    bool copying;          /* COPY FROM STDIN is on: the client's data goes to the backend */
+    bool answered;         /* LOOKUP ended in a hit: its bytes only have to be consumed */
+    unsigned copies_ended; /* CopyDone or CopyFail passed on before CopyInResponse came */
+    bool discards;         /* DISCARD ALL or DEALLOCATE ALL was sent */
+    bool held;             /* nothing goes on before all that is owed has been answered */
     size_t
         pass_left; /* bytes of a message that is being passed on in pieces; may outlive its unit */
     size_t skip_left; /* bytes of a message that is being dropped; likewise */

@@ -6,6 +6,8 @@
  */
 #include "session/session.h"
 
+#include <strings.h>
+
 #include "base/clock.h"
 #include "base/mem.h"
 #include "session/place.h"
@@ -138,6 +140,31 @@ static bool waits_for_catalog(struct session *session, const struct query *query
 
 /* ---- simple Query ---- */
 
+/* The name in "deallocate [prepare] name"; empty for ALL, for anything else, and for a name in
+ * quotes with quotes in it. Unquoted names are lower case to Postgres; those with capitals are left
+ * to it. */
+static struct slice deallocated_name(struct slice text)
+{
+    static const char *const words[] = {"deallocate ", "prepare "};
+    for (unsigned i = 0; i < ARRAY_COUNT(words); i++) {
+        size_t len = strlen(words[i]);
+        if (text.len > len && strncasecmp((const char *)text.data, words[i], len) == 0)
+            text = slice_of(text.data + len, text.len - len);
+        else if (i == 0)
+            return slice_of(NULL, 0);
+    }
+    if (text.len >= 2 && text.data[0] == '"' && text.data[text.len - 1] == '"') {
+        text = slice_of(text.data + 1, text.len - 2);
+        return memchr(text.data, '"', text.len) ? slice_of(NULL, 0) : text;
+    }
+    for (size_t i = 0; i < text.len; i++) {
+        uint8_t c = text.data[i];
+        if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && c != '_')
+            return slice_of(NULL, 0);
+    }
+    return text.len == 3 && memcmp(text.data, "all", 3) == 0 ? slice_of(NULL, 0) : text;
+}
+
 /* DEALLOCATE of a name that the client gave in the extended protocol: the backends know it by
  * another name, so it is answered here. */
 static bool answer_deallocate(struct session *session, const struct query *query, bool more)
@@ -148,11 +175,10 @@ static bool answer_deallocate(struct session *session, const struct query *query
         query->canonical.len < 12 || (query->canonical.data[0] | 0x20) != 'd' ||
         (query->canonical.data[2] | 0x20) != 'a')
         return false;
-    const struct verdict *verdict = lookup_verdict(session, query);
-    if (!(verdict->effects & EFFECT_DEALLOCATE) || !verdict->object[0])
+    struct slice name = deallocated_name(query->canonical);
+    if (!name.len)
         return false;
-    struct client_statement *known =
-        table_remove(&session->statements, slice_of_text(verdict->object));
+    struct client_statement *known = table_remove(&session->statements, name);
     if (!known)
         return false;
     statement_unref(known->statement);
@@ -373,7 +399,8 @@ static size_t take_batch(struct session *session, const uint8_t *data, size_t le
         reset_unit(session);
         return whole;
     }
-    if (count == 1 && whole != SIZE_MAX && messages[0].type == 'S' && !session->server) {
+    if (count == 1 && whole != SIZE_MAX && messages[0].type == 'S' &&
+        messages[0].frame.body_len == 0 && !session->server) {
         /* Sync alone, with nothing open: the answer is known. */
         uint8_t ready[6] = {'Z', 0, 0, 0, 5, session->status};
         stream_queue(&session->stream, ready, sizeof(ready));
@@ -528,6 +555,8 @@ size_t unit_on_input(struct session *session, const uint8_t *data, size_t len)
     while (done < len && !session->end_after_flush) {
         size_t used = 0;
         if (session->state == SESSION_READY) {
+            if (stream_pending(&session->stream) > SESSION_OUTPUT_MAX)
+                stream_flush(&session->stream); /* hits in a row were only queued */
             if (unit_is_busy(session))
                 break;
             used = take_unit(session, data + done, len - done);
