@@ -33,6 +33,8 @@ static void begin_unit(struct session *session, bool extended)
     size_t scanned = unit->scanned;
     *unit = (struct unit){.begun = true, .extended = extended, .scanned = scanned};
     session->unit_number++;
+    if (session->fill.on) /* of a unit that was cancelled while it waited for a backend */
+        fill_end(session);
     session->request_wall_ms = loop_wall_ms(session->host->loop);
 }
 
