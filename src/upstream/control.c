@@ -150,6 +150,8 @@ static void hang_up(struct control *control)
     control_conn_close(control->conn);
     control->conn = NULL;
     control->loaded = false;
+    mem_free(control->fingerprint); /* what was not watched may have become another server */
+    control->fingerprint = NULL;
     control->identify_needed = false;
     sleep_stop(control);
 }
