@@ -554,12 +554,13 @@ bool unit_is_busy(const struct session *session)
 size_t unit_on_input(struct session *session, const uint8_t *data, size_t len)
 {
     size_t done = 0;
+    bool full = false;
     while (done < len && !session->end_after_flush) {
         size_t used = 0;
         if (session->state == SESSION_READY) {
             if (stream_pending(&session->stream) > SESSION_OUTPUT_MAX)
                 stream_flush(&session->stream); /* hits in a row were only queued */
-            if (unit_is_busy(session))
+            if ((full = unit_is_busy(session)))
                 break;
             used = take_unit(session, data + done, len - done);
         } else if (session->state == SESSION_ACTIVE && !unit_is_busy(session)) {
@@ -571,6 +572,8 @@ size_t unit_on_input(struct session *session, const uint8_t *data, size_t len)
     }
     if (stream_pending(&session->stream))
         stream_flush(&session->stream);
+    if (full && !unit_is_busy(session))
+        stream_retry(&session->stream); /* all of it left just now: on_drained will not say so */
     if (len - done >= conf_current()->options.client_buffer_max_bytes && unit_is_busy(session))
         stream_pause(&session->stream);
     return done;
