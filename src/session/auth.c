@@ -67,7 +67,8 @@ void auth_begin(struct session *session)
     struct login *login = session->login;
     const char *secret = secret_of(session);
     login->method = conf_current()->options.auth_type;
-    login->mock = !secret;
+    /* An empty secret is no password that one could know. */
+    login->mock = !secret || !*secret;
     if (login->method == AUTH_TYPE_TRUST) {
         auth_passed(session);
         return;

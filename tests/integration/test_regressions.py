@@ -2,6 +2,8 @@
 
 import time
 
+import pytest
+
 import wire
 
 
@@ -40,3 +42,12 @@ def test_who_was_cancelled_while_waiting_stores_nothing(make_proxy, postgres):
         assert wire.rows_of(waiter.ask(named("select v from other", "n"))) == [["2"]]
         for _ in range(2):
             assert wire.rows_of(waiter.ask(wire.extended("select v from cancelled"))) == [["1"]]
+
+
+@pytest.mark.parametrize("method", ["md5", "scram-sha-256", "plain"])
+def test_an_empty_secret_lets_nobody_in(make_proxy, postgres, method):
+    """A user of userlist.txt without a password could log in with an empty one."""
+    proxy = make_proxy(postgres, auth_type=method, userlist={"postgres": "", "other": "secret"})
+    with pytest.raises(wire.ServerError) as refused:
+        proxy.connect(password="")
+    assert refused.value.sqlstate == "28P01"
