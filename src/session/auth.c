@@ -261,9 +261,28 @@ static void on_failed(struct pool_waiter *waiter, const struct pool_failure *fai
     session_fail(session, failure->sqlstate, failure->message, failure->detail);
 }
 
-static void learn_facts(struct session *session)
+/* Roles or settings may have changed a moment ago (ALTER ROLE, DO ...): the control connection is
+ * looking. Who logs in now waits for what it finds, or would be greeted with what was. */
+static bool waits_for_settings(struct session *session)
 {
-    session_move(session, SESSION_WELCOME);
+    struct login *login = session->login;
+    uint64_t now_ms = loop_now_ms(session->host->loop);
+    const struct realm *realm = session->database->realm;
+    if (realm_catalog_is_fresh(realm) || !atomic_load(&realm->catalog_loaded))
+        return false;
+    enum control_state state = control_state(session->database->control);
+    if (state == CONTROL_IDLE || state == CONTROL_BACKOFF)
+        return false;
+    if (!login->settings_since_ms)
+        login->settings_since_ms = now_ms;
+    return now_ms - login->settings_since_ms < SESSION_PROVING_MS;
+}
+
+void auth_learn_facts(struct session *session)
+{
+    session->login->waits = waits_for_settings(session);
+    if (session->login->waits)
+        return;
     session->facts = profile_facts_ref(session->profile);
     if (session->facts && !session->facts->outdated) {
         enter(session);
@@ -340,5 +359,6 @@ void auth_passed(struct session *session)
                  secret && !is_scram(secret) && !is_md5(secret) ? secret : NULL);
     session->profile =
         profile_get(session->pool, slice_of(buf_head(&login->params), buf_len(&login->params)));
-    learn_facts(session);
+    session_move(session, SESSION_WELCOME);
+    auth_learn_facts(session);
 }

@@ -84,7 +84,7 @@ void host_catalog_came(struct host *host)
 {
     LINK_EACH_SAFE (&host->sessions, at) {
         struct session *session = CONTAINER_OF(at, struct session, link);
-        if (session->state == SESSION_PROVING)
+        if (session->state == SESSION_PROVING || session->state == SESSION_WELCOME)
             session_tick(session, loop_now_ms(host->loop));
     }
 }

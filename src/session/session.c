@@ -327,6 +327,9 @@ void session_tick(struct session *session, uint64_t now_ms)
         stream_resume(&session->stream);
         break;
     case SESSION_WELCOME:
+        if (session->login->waits)
+            auth_learn_facts(session);
+        break;
     case SESSION_LOOKUP:
     case SESSION_WAITING:
     case SESSION_ACTIVE:

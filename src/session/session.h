@@ -128,6 +128,8 @@ struct login {
     bool scram_proven;
     bool asked_ssl;
     bool asked_gss;
+    bool waits; /* for the catalog that is on its way: WELCOME */
+    uint64_t settings_since_ms;
     struct buf params; /* for the profile: name\0value\0 pairs */
     char *user;
     char *database;
@@ -210,6 +212,9 @@ void login_destroy(struct login *login);
 /* Asks the client for its proof, or goes on to auth_passed when none is needed. */
 void auth_begin(struct session *session);
 void auth_passed(struct session *session);
+/* WELCOME: greets the client with what the last login of its profile taught, or learns it now. Called
+ * again while login->waits. */
+void auth_learn_facts(struct session *session);
 
 /* ---- unit.c: what the client asks ---- */
 size_t unit_on_input(struct session *session, const uint8_t *data, size_t len);

@@ -82,9 +82,14 @@ static const char identity_query_plain[] = "SELECT 0, 0, " IDENTITY_COLUMNS;
 static const char stay_query[] =
     "SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'idle_session_timeout'";
 
+/* Settings of the server, of roles and databases; and who may log in at all. */
 const char control_settings_query[] =
     "SELECT concat(pg_conf_load_time(), ' ', (SELECT md5(string_agg(concat(setdatabase, ' ', "
-    "setrole, ' ', setconfig), '; ' ORDER BY setdatabase, setrole)) FROM pg_db_role_setting))";
+    "setrole, ' ', setconfig), '; ' ORDER BY setdatabase, setrole)) FROM pg_db_role_setting), ' ', "
+    "(SELECT md5(string_agg(concat_ws(' ', oid, rolname, rolcanlogin, rolconnlimit, "
+    "rolvaliduntil, rolsuper), ',' ORDER BY oid)) FROM pg_roles), ' ', "
+    "(SELECT concat_ws(' ', oid, datallowconn, datconnlimit, datacl) FROM pg_database "
+    "WHERE datname = current_database()))";
 
 enum identify_step { IDENTIFY_STAY, IDENTIFY_FULL, IDENTIFY_PLAIN, IDENTIFY_SETTINGS };
 enum check_step { CHECK_FINGERPRINT, CHECK_SETTINGS };

@@ -165,7 +165,6 @@ def test_P_hits_between_misses_keep_their_order(lab):
     assert same(lab, a, *parts, ready=80)
 
 
-@pytest.mark.xfail(reason="a login that needs no new backend is not asked of Postgres", strict=False)
 def test_P_a_login_that_is_refused_gets_no_hit(lab):
     lab.setup(X + "grant select on x to public")
     u = lab.connect("alice")

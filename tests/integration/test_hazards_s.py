@@ -323,7 +323,6 @@ def reconnected(lab):
         return client.query("select d from x")
 
 
-@pytest.mark.xfail(reason="a new session may get a server connection that is older than the ALTER ROLE", strict=False)
 def test_S22_iso_not_german_at_once(lab):
     lab.setup(DATES + "grant select on x to public")
     lab.cached(lab.connect("alice"), "select d from x")
