@@ -35,14 +35,17 @@
 struct catalog;
 
 struct realm {
-    struct link link;                 /* in the list of all; (mutex) */
-    _Atomic(uint64_t) identity;       /* of server and database, 0: not known yet */
+    struct link link;           /* in the list of all; (mutex) */
+    uint64_t number;            /* unique in this process: each realm counts versions itself */
+    _Atomic(uint64_t) identity; /* of server and database, 0: not known yet */
     _Atomic(uint64_t) catalog_loaded; /* version that `catalog` is good for, 0: none */
     _Atomic(uint64_t) catalog_wanted; /* a snapshot of an older version is stale */
     struct catalog *catalog;          /* a reference; (mutex) */
-    uint64_t incarnation;             /* hash of system, timeline, start of the server; (mutex) */
-    bool unseen;                      /* shut, and a new snapshot is needed to open; (mutex) */
-    bool shut;                        /* the gate holds a closing of `shut_word`; (mutex) */
+    /* Hash of system, timeline, start of the server: part of every key, because a copy of a server (a
+     * replica, a restored backup) has the identity of the first. Written under the mutex. */
+    _Atomic(uint64_t) incarnation;
+    bool unseen; /* shut, and a new snapshot is needed to open; (mutex) */
+    bool shut;   /* the gate holds a closing of `shut_word`; (mutex) */
     uint32_t shut_word;
     struct link closings;            /* in flight; (mutex) */
     _Atomic(uint64_t) invalidations; /* finished writes that bumped */

@@ -14,7 +14,8 @@ static struct link realms = {&realms, &realms};
 
 void realm_init(struct realm *realm)
 {
-    *realm = (struct realm){0};
+    static _Atomic(uint64_t) last_number;
+    *realm = (struct realm){.number = atomic_fetch_add(&last_number, 1) + 1};
     link_init(&realm->closings);
     atomic_store(&realm->catalog_wanted, 1);
     pthread_mutex_lock(&mutex);
@@ -247,13 +248,14 @@ void realm_set_identity(struct realm *realm, uint64_t identity, uint64_t incarna
 {
     ASSERT(identity != 0);
     pthread_mutex_lock(&mutex);
-    if (atomic_load(&realm->identity) != identity || realm->incarnation != incarnation) {
+    if (atomic_load(&realm->identity) != identity ||
+        atomic_load(&realm->incarnation) != incarnation) {
         /* Another server, or the same one started again: what was stored before is dropped, and no
          * snapshot of before may be used. The gate is shut on the new identity's word. */
         shut_locked(realm);
         open_locked(realm, true);
         atomic_store(&realm->identity, identity);
-        realm->incarnation = incarnation;
+        atomic_store(&realm->incarnation, incarnation);
         atomic_fetch_add(&realm->catalog_wanted, 1);
         shut_locked(realm);
     }
@@ -297,7 +299,7 @@ uint64_t realm_wanted(struct realm *realm)
 void realm_confirm(struct realm *realm, uint64_t incarnation)
 {
     pthread_mutex_lock(&mutex);
-    if (realm->incarnation == incarnation && !realm->unseen && realm->catalog &&
+    if (atomic_load(&realm->incarnation) == incarnation && !realm->unseen && realm->catalog &&
         atomic_load(&realm->catalog_loaded) == atomic_load(&realm->catalog_wanted))
         open_locked(realm, false);
     pthread_mutex_unlock(&mutex);

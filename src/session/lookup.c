@@ -21,6 +21,7 @@ struct key_head {
     uint32_t format;
     uint32_t shape; /* 0 simple, 1 extended without Describe, 3 with */
     uint64_t identity;
+    uint64_t incarnation;
     struct hash128 signature;
     uint32_t canonical_len;
     uint32_t types_len;
@@ -76,10 +77,12 @@ static enum reason text_reason(const struct query *query)
 
 static void build_key(struct session *session, const struct query *query, struct entry_key *out)
 {
+    const struct realm *realm = session->database->realm;
     struct key_head head = {
         .format = KEY_FORMAT,
         .shape = query->extended ? (query->with_describe ? 3 : 1) : 0,
-        .identity = atomic_load_explicit(&session->database->realm->identity, memory_order_acquire),
+        .identity = atomic_load_explicit(&realm->identity, memory_order_acquire),
+        .incarnation = atomic_load_explicit(&realm->incarnation, memory_order_acquire),
         .signature = session->facts->signature,
         .canonical_len = (uint32_t)query->canonical.len,
         .types_len = (uint32_t)query->types.len,
@@ -170,7 +173,7 @@ const struct verdict *lookup_verdict(struct session *session, const struct query
         by_shape ? query->shape : hash128_of(query->canonical.data, query->canonical.len);
     if (by_shape && !key.low && !key.high)
         key = scan_shape(query->canonical);
-    key.low ^= atomic_load(&realm->identity) * UINT64_C(0x9E3779B97F4A7C15);
+    key.low ^= realm->number * UINT64_C(0x9E3779B97F4A7C15);
     key.high += query->scan_flags;
     uint64_t wanted = realm_wanted(realm);
     const struct verdict *known = verdict_memo_get(session->host->memo, key, wanted);

@@ -1,5 +1,7 @@
 """Mistakes that were made once: each test failed before its fix."""
 
+import shutil
+import subprocess
 import time
 
 import pytest
@@ -51,3 +53,43 @@ def test_an_empty_secret_lets_nobody_in(make_proxy, postgres, method):
     with pytest.raises(wire.ServerError) as refused:
         proxy.connect(password="")
     assert refused.value.sqlstate == "28P01"
+
+
+def copy_of(server, make):
+    """Another server with the data of `server`, which is stopped meanwhile: the same system identifier."""
+    copy = make()
+    copy.stop()
+    server.query("checkpoint")
+    server.stop()
+    shutil.rmtree(copy.data)
+    subprocess.run(["cp", "-a", str(server.data), str(copy.data)], check=True)
+    file = copy.data / "postgresql.conf"
+    text = file.read_text().replace(f"port = {server.port}", f"port = {copy.port}")
+    file.write_text(text.replace(str(server.directory), str(copy.directory)))
+    server.start()
+    copy.start()
+    return copy
+
+
+def test_a_copy_of_a_server_is_another_server(make_proxy, own_postgres):
+    """A restored backup has the identity of the original: both answered with the rows of one."""
+    first = own_postgres()
+    make_tables(first, shared=1)
+    second = copy_of(first, own_postgres)
+    second.query("update shared set v = 2")
+    second.query("create view seen as select v, clock_timestamp() as at from shared")
+    first.query("create view seen as select v, 'constant' as at from shared")
+    databases = {
+        "first": f"host=127.0.0.1 port={first.port} dbname=postgres",
+        "second": f"host=127.0.0.1 port={second.port} dbname=postgres",
+    }
+    proxy = make_proxy(first, databases=databases, workers=1)
+    for name in databases:
+        proxy.wait_for_catalog(name)
+    with proxy.connect(database="first") as one, proxy.connect(database="second") as two:
+        for _ in range(3):
+            assert one.query("select v from shared") == [["1"]]
+            assert two.query("select v from shared") == [["2"]]
+        # Nor do they share what was proven.
+        assert one.query("select at from seen") == one.query("select at from seen")
+        assert two.query("select at from seen") != two.query("select at from seen")
