@@ -266,9 +266,17 @@ void realm_set_catalog(struct realm *realm, struct catalog *catalog)
 {
     pthread_mutex_lock(&mutex);
     struct catalog *old = realm->catalog;
+    uint64_t version = catalog_version(catalog);
+    if (old && version == atomic_load(&realm->catalog_loaded) &&
+        version == atomic_load(&realm->catalog_wanted)) {
+        /* It changed though nobody here did DDL: what was proven on the old one does not hold. */
+        struct closing change = {.realm = realm, .identity = atomic_load(&realm->identity)};
+        version = atomic_fetch_add(&realm->catalog_wanted, 1) + 1;
+        widen_older(&change);
+    }
     realm->catalog = catalog;
-    atomic_store(&realm->catalog_loaded, catalog_version(catalog));
-    if (catalog_version(catalog) == atomic_load(&realm->catalog_wanted)) {
+    atomic_store(&realm->catalog_loaded, version);
+    if (version == atomic_load(&realm->catalog_wanted)) {
         /* Bump always: a snapshot is loaded because something changed, maybe behind our back. */
         shut_locked(realm);
         open_locked(realm, true);

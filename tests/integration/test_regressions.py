@@ -93,3 +93,25 @@ def test_a_copy_of_a_server_is_another_server(make_proxy, own_postgres):
         # Nor do they share what was proven.
         assert one.query("select at from seen") == one.query("select at from seen")
         assert two.query("select at from seen") != two.query("select at from seen")
+
+
+def test_ddl_past_the_proxy_makes_old_proofs_worthless(make_proxy, postgres):
+    """After it the catalog was loaded again under the same version, so verdicts of before lived on."""
+    make_tables(postgres, watched=0, counted=0)
+    proxy = make_proxy(postgres, catalog_refresh="1s")
+    proxy.wait_for_catalog()
+    with proxy.connect() as client:
+        client.query("insert into watched values (1)")
+        client.query("insert into watched values (2)")
+        postgres.query(
+            "create or replace function count_it() returns trigger language plpgsql as"
+            " $$ begin update counted set v = v + 1; return new; end $$;"
+            " create trigger count_it after insert on watched for each row execute function count_it()"
+        )
+        time.sleep(3)
+        with proxy.connect() as reader:
+            for _ in range(2):
+                assert reader.query("select v from counted") == [["0"]]
+            client.query("insert into watched values (3)")
+            assert reader.query("select v from counted") == [["1"]]
+    postgres.query("drop table watched, counted")
