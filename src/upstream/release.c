@@ -78,8 +78,10 @@ static bool too_old(const struct server *server)
 void server_release_go_on(struct server *server, bool rest)
 {
     ASSERT(server->releasing);
-    if (rest || buf_len(&server->stream.in) || stream_pending(&server->stream) ||
-        server->stream.ended) {
+    /* From within on_input the stream still holds what is being consumed: `rest` is what counts. */
+    if (!server->stream.inside)
+        rest = buf_len(&server->stream.in) > 0;
+    if (rest || stream_pending(&server->stream) || server->stream.ended) {
         server_close(server);
         return;
     }

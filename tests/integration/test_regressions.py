@@ -115,3 +115,15 @@ def test_ddl_past_the_proxy_makes_old_proofs_worthless(make_proxy, postgres):
             client.query("insert into watched values (3)")
             assert reader.query("select v from counted") == [["1"]]
     postgres.query("drop table watched, counted")
+
+
+def test_a_long_answer_does_not_cost_its_server_connection(make_proxy, postgres):
+    """Where the last chunk began within a message, the connection was closed instead of reused."""
+    proxy = make_proxy(postgres, default_pool_size=1, workers=1)
+    with proxy.connect() as client:
+        pids = set()
+        for i in range(60):
+            rows = client.query(f"select pg_backend_pid(), repeat('x', {100 + i}) from generate_series(1, 5000)")
+            assert len(rows) == 5000
+            pids.add(rows[0][0])
+        assert len(pids) == 1
