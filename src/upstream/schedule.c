@@ -216,10 +216,13 @@ static bool may_try(struct pool *pool, const struct profile *profile)
     return (!pool->failure.at_ms && !profile->failure.at_ms) || link_is_empty(&pool->login);
 }
 
-/* Errors of a role, a database or the whole server, as against one of the startup parameters. */
+/* Errors of a role, a database or the whole server, as against one of the startup parameters (as a
+ * statement_timeout too short for connect_query is). */
 static bool concerns_all(const char *sqlstate, bool from_server)
 {
     static const char *const classes[] = {"08", "28", "3D", "53", "57"};
+    if (from_server && strcmp(sqlstate, "57014") == 0)
+        return false;
     for (size_t i = 0; i < ARRAY_COUNT(classes); i++) {
         if (strncmp(sqlstate, classes[i], 2) == 0)
             return true;

@@ -343,3 +343,13 @@ def test_mutated_traffic(attacked, seed):
             if turn % 10 == 0:
                 assert bystander.query(f"select {turn} + 600000") == [[str(turn + 600000)]]
     assert attacked.is_alive(), attacked.last_words()
+
+
+def test_a_login_that_a_client_spoils_is_not_held_against_others(make_proxy, postgres):
+    """connect_query runs under the client's settings: that it fails there says nothing of the server."""
+    line = f"host=127.0.0.1 port={postgres.port} connect_query='select pg_sleep(0.05)'"
+    proxy = make_proxy(postgres, databases={"*": line}, server_login_retry="5s", default_pool_size=2)
+    with pytest.raises(wire.ServerError, match="57014"):
+        proxy.connect(parameters={"options": "-c statement_timeout=1ms"}, timeout=PATIENCE)
+    for _ in range(3):
+        assert proxy.query("select 1") == [["1"]]
