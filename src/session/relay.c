@@ -196,6 +196,7 @@ static void copy_begins(struct session *session)
     struct unit *unit = &session->unit;
     /* The backend ignores a Sync that it reads while it takes data: it owes nothing for it. */
     owed_drop_early_syncs(&session->owed);
+    unit->held = false;
     if (unit->copies_ended)
         unit->copies_ended--;
     else
