@@ -1,5 +1,6 @@
 /* Which shared prepared statements one backend has: an LRU of statement ids, bounded by
- * max_prepared_statements. The names at the server are made of the ids: "pgrecall_<id>". */
+ * max_prepared_statements. The names at the server are made of the ids and of a random number, so that
+ * no client says DEALLOCATE to another's by accident or by guess: "pgrecall_<16 hex digits>_<id>". */
 #pragma once
 
 #include <stdbool.h>
@@ -7,7 +8,7 @@
 
 struct server_statements;
 
-enum { STATEMENT_NAME_MAX = 32 };
+enum { STATEMENT_NAME_MAX = 48 };
 
 struct server_statements *statements_create(unsigned max);
 void statements_destroy(struct server_statements *statements);
@@ -24,5 +25,5 @@ void statements_restore(struct server_statements *statements, uint64_t id);
 void statements_clear(struct server_statements *statements);
 unsigned statements_count(const struct server_statements *statements);
 
-/* "pgrecall_<id>" into `out`; returns its length. */
+/* The name at the server into `out`; returns its length. Any thread. */
 unsigned statement_name(uint64_t id, char out[STATEMENT_NAME_MAX]);

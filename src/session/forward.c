@@ -374,6 +374,7 @@ static void forward_bind(struct session *session, const struct pgwire_frame *fra
     ASSERT(entry != NULL);
     uint64_t wanted = realm_wanted(session->database->realm);
     entry->version = wanted;
+    entry->on_server = named ? named->statement->id : 0;
     if (named && named->version != wanted)
         entry->name = mem_text_n(bind.statement.data, bind.statement.len);
     else if (!named && session->unnamed_version != wanted)
@@ -390,6 +391,7 @@ static void forward_target(struct session *session, const struct pgwire_frame *f
         return;
     }
     struct owed_entry *entry;
+    uint64_t on_server = 0;
     if (target.kind == 'S' && target.name.len && frame->type == 'C') {
         struct client_statement *known = table_remove(&session->statements, of(target.name));
         add_local(session, 'C', '3', &entry);
@@ -413,6 +415,7 @@ static void forward_target(struct session *session, const struct pgwire_frame *f
         struct pgwire_writer writer = pgwire_writer_of(space, sizeof(space));
         pgwire_write_target(&writer, 'D', 'S', wire(server_name(known->statement->id, name)));
         put(session, space, writer.len);
+        on_server = known->statement->id;
     } else {
         if (target.kind == 'S' && frame->type == 'D') {
             if (!session->unnamed_id) {
@@ -429,7 +432,9 @@ static void forward_target(struct session *session, const struct pgwire_frame *f
         }
         put(session, data, frame->len);
     }
-    ASSERT(owed_push(&session->owed, frame->type, OWED_FORWARD) != NULL);
+    entry = owed_push(&session->owed, frame->type, OWED_FORWARD);
+    ASSERT(entry != NULL);
+    entry->on_server = on_server;
 }
 
 static void forward_execute(struct session *session, const struct pgwire_frame *frame,

@@ -32,8 +32,10 @@ struct owed_entry {
     uint32_t text_len;
     char *name;                  /* P, B, C: the client's name, ours; NULL: none */
     struct statement *statement; /* P, C: what the name stands (stood) for, a reference */
-    uint64_t version;            /* C, B: catalog version of the client's name; S: see below */
-    uint8_t *text;               /* LOCAL, REPLACE: whole messages, ours */
+    uint64_t
+        version; /* C, B: catalog version of the client's name; discarded C: id of the statement */
+    uint64_t on_server; /* B, D: the shared statement it asks the backend for; 0: none */
+    uint8_t *text;      /* LOCAL, REPLACE: whole messages, ours */
 };
 
 enum { OWED_MAX = 1 << 16, OWED_CAP_FIRST = 16 };

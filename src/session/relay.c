@@ -139,6 +139,17 @@ static void skip_to_sync(struct session *session)
     }
 }
 
+/* "prepared statement does not exist": a client has dropped it by SQL, or code of its has. The next
+ * one who needs it parses it again. */
+static void note_missing(struct session *session, const struct owed_entry *head,
+                         const uint8_t *body, size_t body_len)
+{
+    struct pgwire_slice code;
+    if (head && head->on_server && pgwire_error_field(body, body_len, 'C', &code) &&
+        pgwire_slice_is(code, "26000"))
+        statements_remove(session->server->statements, head->on_server);
+}
+
 /* ErrorResponse: passed on, or replaced by what the client has to see in its place. */
 static void relay_error(struct session *session, struct run *run, size_t after, const uint8_t *body,
                         size_t body_len)
@@ -148,6 +159,7 @@ static void relay_error(struct session *session, struct run *run, size_t after, 
     if (pgwire_error_field(body, body_len, 'V', &severity) &&
         (pgwire_slice_is(severity, "FATAL") || pgwire_slice_is(severity, "PANIC")))
         session->fatal_relayed = true;
+    note_missing(session, head, body, body_len);
     if (head && head->source == OWED_REPLACE) {
         drop_to(session, run, after);
         session->unit.relay_drop = true; /* of what is still to come of it */

@@ -1,8 +1,11 @@
 /* The LRU of statements.h: a table from id to node, and the nodes in a list by last use. */
 #include "upstream/statements.h"
 
+#include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/link.h"
 #include "base/mem.h"
 #include "base/table.h"
@@ -103,7 +106,17 @@ unsigned statements_count(const struct server_statements *statements)
     return (unsigned)statements->by_id.count;
 }
 
+static pthread_once_t prefix_once = PTHREAD_ONCE_INIT;
+static uint64_t prefix;
+
+static void make_prefix(void)
+{
+    clock_random(&prefix, sizeof(prefix));
+}
+
 unsigned statement_name(uint64_t id, char out[STATEMENT_NAME_MAX])
 {
-    return (unsigned)snprintf(out, STATEMENT_NAME_MAX, "pgrecall_%llu", (unsigned long long)id);
+    ASSERT(pthread_once(&prefix_once, make_prefix) == 0);
+    return (unsigned)snprintf(out, STATEMENT_NAME_MAX, "pgrecall_%016" PRIx64 "_%" PRIu64, prefix,
+                              id);
 }

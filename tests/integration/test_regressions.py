@@ -127,3 +127,15 @@ def test_a_long_answer_does_not_cost_its_server_connection(make_proxy, postgres)
             assert len(rows) == 5000
             pids.add(rows[0][0])
         assert len(pids) == 1
+
+
+def test_a_statement_that_was_dropped_by_sql_is_parsed_again(make_proxy, postgres):
+    """A client could say DEALLOCATE to a shared statement, whose other users then failed for good."""
+    proxy = make_proxy(postgres, default_pool_size=1, workers=1)
+    with proxy.connect() as user, proxy.connect() as vandal:
+        user.ask(wire.parse("select 41 + 1", name="s"), wire.sync())
+        assert wire.errors_of(vandal.ask(wire.query("deallocate pgrecall_1"))) == ["26000"]
+        ((name,),) = vandal.query("select name from pg_prepared_statements where statement = 'select 41 + 1'")
+        vandal.query(f'deallocate "{name}"')
+        user.ask(run("s"))
+        assert wire.rows_of(user.ask(run("s"))) == [["42"]]

@@ -70,10 +70,12 @@ static void names_are_made_of_ids(void **state)
 {
     (void)state;
     char name[STATEMENT_NAME_MAX];
-    assert_int_equal(statement_name(1, name), strlen("pgrecall_1"));
-    assert_string_equal(name, "pgrecall_1");
-    assert_int_equal(statement_name(UINT64_MAX, name), STATEMENT_NAME_MAX - 3);
-    assert_string_equal(name, "pgrecall_18446744073709551615");
+    assert_int_equal(statement_name(1, name), strlen("pgrecall_0123456789abcdef_1"));
+    assert_memory_equal(name, "pgrecall_", strlen("pgrecall_"));
+    assert_string_equal(name + strlen("pgrecall_0123456789abcdef"), "_1");
+    assert_memory_not_equal(name, "pgrecall_0000000000000000", strlen("pgrecall_0000000000000000"));
+    assert_int_equal(statement_name(UINT64_MAX, name), STATEMENT_NAME_MAX - 2);
+    assert_string_equal(name + strlen("pgrecall_0123456789abcdef"), "_18446744073709551615");
 }
 
 int main(void)
