@@ -21,6 +21,7 @@ enum {
     MESSAGE_EXTRA = 64,
     PORTAL_HARMLESS = 1,
     PORTAL_UNIT_SHIFT = 1,
+    SETTLE_MAX = 1024,     /* statements that are parsed before a setting changes */
     FORWARD_OWED_ROOM = 16 /* answers that one message may add, and then some */
 };
 
@@ -59,9 +60,19 @@ static void add_writes(struct session *session, const struct verdict *verdict)
     write_set_add(&session->written, &set);
 }
 
+static void settle_statements(struct session *session);
+
+/* True if the settings may be others than those of the login. */
+static bool has_own_settings(const struct session *session)
+{
+    return session->pin != PIN_NONE || session->unit.pin != PIN_NONE || session->local_settings;
+}
+
 void forward_effects(struct session *session, const struct verdict *verdict)
 {
     struct unit *unit = &session->unit;
+    if ((verdict->effects & (EFFECT_PIN | EFFECT_SET_LOCAL)) && !has_own_settings(session))
+        settle_statements(session);
     unit->effects |= verdict->effects;
     if ((verdict->effects & EFFECT_PIN) && unit->pin == PIN_NONE)
         unit->pin = verdict->pin == PIN_NONE ? PIN_UNKNOWN : verdict->pin;
@@ -146,9 +157,24 @@ static void put_close(struct session *session, uint64_t id)
 /* Notes that the backend will have `statement`; closes what falls off the end of its list. */
 static void server_gets(struct session *session, struct statement *statement)
 {
+    if (has_own_settings(session)) { /* it might have to be parsed again, under other settings */
+        statements_restore(session->server->statements, statement->id);
+        return;
+    }
     uint64_t evicted = statements_add(session->server->statements, statement->id);
     if (evicted)
         put_close(session, evicted);
+}
+
+/* A statement with constants is parsed between SET LOCAL and the end of its block: nobody else may
+ * get it, and no other backend could be given the same. */
+static void keep_backend(struct session *session, const struct statement *statement)
+{
+    if (!statement->folds || !session->local_settings)
+        return;
+    session->unit.effects |= EFFECT_PIN;
+    if (session->unit.pin == PIN_NONE)
+        session->unit.pin = PIN_PREPARED;
 }
 
 /* Makes sure that the backend has `statement` under its shared name. */
@@ -157,11 +183,46 @@ static void ensure_statement(struct session *session, struct statement *statemen
     if (statements_touch(session->server->statements, statement->id))
         return;
     server_gets(session, statement);
+    keep_backend(session, statement);
     char name[STATEMENT_NAME_MAX];
     put_parse(session, server_name(statement->id, name), statement->query, statement->types);
     struct owed_entry *entry = owed_push(&session->owed, 'P', OWED_DISCARD);
     ASSERT(entry != NULL);
     entry->statement = statement_ref(statement);
+}
+
+/* Before the settings change: the client's statements that have constants are parsed on the backend
+ * that it is going to have, under the settings that they were prepared under. After DDL they are left
+ * out, because an error here would be ours. */
+static void settle_statements(struct session *session)
+{
+    uint64_t wanted = realm_wanted(session->database->realm);
+    uint32_t before = session->owed.count;
+    size_t at = 0;
+    struct client_statement *known;
+    if (session->status == 'E')
+        return;
+    while ((known = table_next(&session->statements, &at)) != NULL) {
+        struct statement *statement = known->statement;
+        if (!statement->folds || known->version != wanted ||
+            statements_touch(session->server->statements, statement->id))
+            continue;
+        if (session->owed.count - before >= SETTLE_MAX ||
+            session->owed.count > OWED_MAX - FORWARD_OWED_ROOM)
+            break;
+        statements_restore(session->server->statements, statement->id);
+        char name[STATEMENT_NAME_MAX];
+        put_parse(session, server_name(statement->id, name), statement->query, statement->types);
+        struct owed_entry *entry = owed_push(&session->owed, 'P', OWED_DISCARD);
+        ASSERT(entry != NULL);
+        entry->statement = statement_ref(statement);
+    }
+    if (session->owed.count == before || session->unit.extended)
+        return;
+    /* A Query would be skipped if one of them failed: they end with a Sync of their own. */
+    static const uint8_t sync[] = {'S', 0, 0, 0, 4};
+    put(session, sync, sizeof(sync));
+    ASSERT(owed_push(&session->owed, 'S', OWED_DISCARD) != NULL);
 }
 
 static void ensure_unnamed(struct session *session)
@@ -254,7 +315,7 @@ static void forward_named_parse(struct session *session, const struct pgwire_par
         refuse(session, "54000", "too many prepared statements, \"", name, "\" is one more");
         return;
     }
-    bool own = session->pin != PIN_NONE || session->local_settings || session->unit.pin != PIN_NONE;
+    bool own = has_own_settings(session);
     uint64_t version = realm_wanted(session->database->realm);
     struct statement *statement = (own ? statement_private : statement_get)(
         of(parse->query), of(parse->types), version, session->host->scratch);
@@ -267,6 +328,7 @@ static void forward_named_parse(struct session *session, const struct pgwire_par
         add_local(session, 'P', '1', &entry);
     } else {
         server_gets(session, statement);
+        keep_backend(session, statement);
         char shared[STATEMENT_NAME_MAX];
         put_parse(session, server_name(statement->id, shared), statement->query, statement->types);
         entry = owed_push(&session->owed, 'P', OWED_FORWARD);

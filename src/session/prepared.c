@@ -35,12 +35,24 @@ static struct slice make_key(struct slice query, struct slice types, uint64_t ve
     return slice_of(key, len);
 }
 
+/* Constants in quotes of any kind: '01/02/2003' means what DateStyle says at the Parse. */
+static bool has_quotes(struct slice query)
+{
+    for (size_t i = 0; i < query.len; i++) {
+        uint8_t next = i + 1 < query.len ? query.data[i + 1] : 0;
+        if (query.data[i] == '\'' || (query.data[i] == '$' && !(next >= '0' && next <= '9')))
+            return true;
+    }
+    return false;
+}
+
 static struct statement *make(struct slice key, struct slice types, struct slice query,
                               uint8_t *scratch)
 {
     struct statement *statement = mem_zero(1, sizeof(*statement));
     statement->id = statement_next_id();
     statement->registry_key = key;
+    statement->folds = has_quotes(query);
     statement->types = slice_of(key.data + sizeof(struct key_head), types.len);
     statement->query = slice_of(key.data + sizeof(struct key_head) + types.len, query.len);
     struct scan scan;

@@ -25,6 +25,7 @@ struct statement {
     unsigned scan_flags;
     bool scanned; /* false: too long: no verdict, no key */
     bool shared;  /* it stands in the registry */
+    bool folds;   /* it may have constants that Parse reads under the settings of that moment */
     struct slice registry_key;
 };
 

@@ -150,6 +150,16 @@ static void note_missing(struct session *session, const struct owed_entry *head,
         statements_remove(session->server->statements, head->on_server);
 }
 
+/* True if all that is owed up to the next Sync is ours: the client does not know of it. */
+static bool sync_is_ours(const struct session *session)
+{
+    const struct owed *owed = &session->owed;
+    for (uint32_t i = 0; i < owed->count; i++)
+        if (owed_at(owed, i)->source != OWED_DISCARD || owed_at(owed, i)->request == 'S')
+            return owed_at(owed, i)->source == OWED_DISCARD;
+    return false;
+}
+
 /* ErrorResponse: passed on, or replaced by what the client has to see in its place. */
 static void relay_error(struct session *session, struct run *run, size_t after, const uint8_t *body,
                         size_t body_len)
@@ -160,10 +170,11 @@ static void relay_error(struct session *session, struct run *run, size_t after, 
         (pgwire_slice_is(severity, "FATAL") || pgwire_slice_is(severity, "PANIC")))
         session->fatal_relayed = true;
     note_missing(session, head, body, body_len);
-    if (head && head->source == OWED_REPLACE) {
+    if (head && (head->source == OWED_REPLACE || sync_is_ours(session))) {
         drop_to(session, run, after);
         session->unit.relay_drop = true; /* of what is still to come of it */
-        stream_write(&session->stream, head->text, head->text_len);
+        if (head->text_len)
+            stream_write(&session->stream, head->text, head->text_len);
     } else {
         run->end = after;
     }
@@ -321,6 +332,11 @@ static enum relay_result relay_one(struct session *session, struct run *run, con
         if (!head || (head->request != 'S' && head->request != 'Q' && head->request != 'F') ||
             pgwire_read_ready(frame.body, frame.body_len, &status) != PGWIRE_OK)
             return RELAY_BROKEN;
+        if (head->source == OWED_DISCARD) {
+            drop_to(session, run, next);
+            pop(session, run);
+            return RELAY_ON;
+        }
         relay_ready(session, run, data, at, next, status);
         return RELAY_UNIT_END;
     }

@@ -293,8 +293,8 @@ static bool bound_query(struct session *session, const struct pgwire_bind *bind,
         unnamed_query_of(session, out);
     } else {
         const struct client_statement *known = table_get(&session->statements, of(bind->statement));
-        if (!known || known->version != wanted)
-            return false;
+        if (!known || known->version != wanted || !known->statement->shared)
+            return false; /* a private one was parsed under other settings than the key's */
         const struct statement *statement = known->statement;
         out->text = statement->query;
         out->types = statement->types;

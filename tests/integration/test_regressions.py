@@ -139,3 +139,85 @@ def test_a_statement_that_was_dropped_by_sql_is_parsed_again(make_proxy, postgre
         vandal.query(f'deallocate "{name}"')
         user.ask(run("s"))
         assert wire.rows_of(user.ask(run("s"))) == [["42"]]
+
+
+DATES = "select d from dates where d = '01/02/2003'"
+
+
+@pytest.fixture
+def dates(postgres):
+    postgres.query("drop table if exists dates; create table dates (d date)")
+    postgres.query("insert into dates values ('2003-01-02'), ('2003-02-01')")
+
+
+def take_the_one_with_statements(one, two):
+    """Of two server connections: returns who holds the one that has a statement; the other is free."""
+    statements = "select count(*) from pg_prepared_statements"
+    for client in one, two:
+        client.query("begin; select clock_timestamp()")
+    taken, free = (one, two) if one.query(statements) == [["1"]] else (two, one)
+    assert (taken.query(statements), free.query(statements)) == ([["1"]], [["0"]])
+    free.query("commit")
+    return taken
+
+
+def run_dates(client):
+    return wire.rows_of(client.ask(run("dates")))
+
+
+def test_constants_keep_the_settings_of_their_parse_after_set_local(make_proxy, postgres, dates):
+    """A statement that was parsed in the block was run with the settings of the login behind it."""
+    proxy = make_proxy(postgres)
+    proxy.wait_for_catalog()
+    with proxy.connect() as other:
+        for _ in range(3):
+            assert wire.rows_of(other.ask(wire.extended(DATES))) == [["2003-01-02"]]
+        with proxy.connect() as client:
+            client.query("begin")
+            client.query("set local datestyle = 'ISO, DMY'")
+            client.ask(wire.parse(DATES, name="dates"), wire.sync())
+            client.query("commit")
+            for _ in range(3):
+                assert run_dates(client) == [["2003-02-01"]]
+
+
+@pytest.mark.parametrize("setting", ["set datestyle = 'ISO, DMY'", "begin; set local datestyle = 'ISO, DMY'"])
+@pytest.mark.parametrize("extended", [False, True])
+def test_constants_keep_the_settings_of_their_parse_on_another_server_connection(
+    make_proxy, postgres, dates, setting, extended
+):
+    """Prepared before the setting, it was parsed again behind it when the client got another one."""
+    proxy = make_proxy(postgres, default_pool_size=2, workers=1)
+    proxy.wait_for_catalog()
+    with proxy.connect() as client, proxy.connect() as one, proxy.connect() as two:
+        client.ask(wire.parse(DATES, name="dates"), wire.sync())
+        taken = take_the_one_with_statements(one, two)
+        if extended:
+            for part in setting.split("; "):
+                assert wire.errors_of(client.ask(wire.extended(part))) == []
+        else:
+            client.query(setting)
+        assert run_dates(client) == [["2003-01-02"]]
+        client.query("commit")
+        assert run_dates(client) == [["2003-01-02"]]
+        taken.query("commit")
+    with proxy.connect() as one, proxy.connect() as two:
+        for client in one, two:
+            client.ask(wire.parse(DATES, name="dates"), wire.sync())
+            client.query("begin; select clock_timestamp()")
+        for client in one, two:
+            assert run_dates(client) == [["2003-01-02"]]
+
+
+def test_what_cannot_be_parsed_before_a_setting_changes_does_not_stop_it(make_proxy, postgres):
+    make_tables(postgres, going=1)
+    proxy = make_proxy(postgres, default_pool_size=2, workers=1, catalog_refresh="1h")
+    proxy.wait_for_catalog()
+    with proxy.connect() as client, proxy.connect() as one, proxy.connect() as two:
+        client.ask(wire.parse("select 'x' from going", name="gone"), wire.sync())
+        take_the_one_with_statements(one, two).query("select 1")
+        postgres.query("drop table going")
+        assert wire.errors_of(client.ask(wire.query("set datestyle = 'German'"))) == []
+        assert client.query("show datestyle") == [["German, DMY"]]
+        assert wire.errors_of(client.ask(run("gone"))) == ["42P01"]
+        assert client.query("select 1") == [["1"]]
