@@ -10,94 +10,17 @@
  * backend is made to fail as well, with a Describe of a name that cannot exist, so that its
  * transaction fails as it would have; the client gets the error that Postgres would have sent it.
  */
-#include "session/session.h"
+#include "session/names.h"
 
 #include <stdio.h>
 
 #include "base/mem.h"
-#include "upstream/statements.h"
 
-enum {
-    MESSAGE_EXTRA = 64,
-    PORTAL_HARMLESS = 1,
-    PORTAL_UNIT_SHIFT = 1,
-    SETTLE_MAX = 1024,     /* statements that are parsed before a setting changes */
-    FORWARD_OWED_ROOM = 16 /* answers that one message may add, and then some */
-};
-
-static struct slice of(struct pgwire_slice slice)
-{
-    return slice_of(slice.data, slice.len);
-}
-
-static struct pgwire_slice wire(struct slice slice)
-{
-    return (struct pgwire_slice){.data = slice.data, .len = slice.len};
-}
+enum { MESSAGE_EXTRA = 64, PORTAL_HARMLESS = 1, PORTAL_UNIT_SHIFT = 1 };
 
 static void put(struct session *session, const void *data, size_t len)
 {
     buf_append(&session->host->compose, data, len);
-}
-
-/* ---- effects ---- */
-
-static void add_writes(struct session *session, const struct verdict *verdict)
-{
-    struct write_set set = {
-        .everything = (verdict->effects & EFFECT_GLOBAL) != 0,
-        .all = (verdict->effects & EFFECT_WRITES_ALL) != 0,
-        .ddl = (verdict->effects & EFFECT_DDL) != 0,
-    };
-    for (unsigned i = 0; i < verdict->write_count; i++)
-        write_set_add_table(&set, verdict->writes[i]);
-    if (write_set_is_empty(&set))
-        return;
-    if (write_set_is_empty(&session->written))
-        session->written_version = verdict->catalog_version;
-    else if (session->written_version != verdict->catalog_version)
-        session->written_version = 0;
-    write_set_add(&session->written, &set);
-}
-
-static void settle_statements(struct session *session);
-
-/* True if the settings may be others than those of the login. */
-static bool has_own_settings(const struct session *session)
-{
-    return session->pin != PIN_NONE || session->unit.pin != PIN_NONE || session->local_settings;
-}
-
-void forward_effects(struct session *session, const struct verdict *verdict)
-{
-    struct unit *unit = &session->unit;
-    if ((verdict->effects & (EFFECT_PIN | EFFECT_SET_LOCAL)) && !has_own_settings(session))
-        settle_statements(session);
-    unit->effects |= verdict->effects;
-    if ((verdict->effects & EFFECT_PIN) && unit->pin == PIN_NONE)
-        unit->pin = verdict->pin == PIN_NONE ? PIN_UNKNOWN : verdict->pin;
-    if (verdict->effects & EFFECT_SET_LOCAL)
-        session->local_settings = true;
-    if (!session->host->cache)
-        return;
-    add_writes(session, verdict);
-    bool may_commit = session->status == 'I' || (unit->effects & EFFECT_TX_END);
-    if (!may_commit || write_set_is_empty(&session->written))
-        return;
-    if (closing_is_on(&session->closing)) {
-        realm_extend(&session->closing, &session->written, session->written_version);
-    } else {
-        counter_add(&session->stats->writes, 1);
-        realm_close(session->database->realm, &session->written, session->written_version,
-                    &session->closing);
-    }
-}
-
-static void unknown_effects(struct session *session)
-{
-    struct verdict verdict;
-    verdict_prove(slice_of("", 0), SCAN_DOUBT, NULL, &verdict);
-    forward_effects(session, &verdict);
 }
 
 /* ---- errors of our own making ---- */
@@ -123,190 +46,11 @@ static void refuse(struct session *session, const char *sqlstate, const char *be
     session->unit.failed = true;
 }
 
-/* ---- prepared statements ---- */
-
-static struct slice server_name(uint64_t id, char out[STATEMENT_NAME_MAX])
-{
-    return slice_of(out, statement_name(id, out));
-}
-
-static void put_parse(struct session *session, struct slice name, struct slice query,
-                      struct slice types)
-{
-    size_t room = name.len + query.len + types.len + MESSAGE_EXTRA;
-    struct pgwire_writer writer =
-        pgwire_writer_of(buf_reserve(&session->host->compose, room), room);
-    pgwire_write_parse(&writer, wire(name), wire(query), wire(types));
-    ASSERT(!writer.overflow);
-    buf_added(&session->host->compose, writer.len);
-    counter_add(&session->stats->server_parse_count, 1);
-}
-
-static void put_close(struct session *session, uint64_t id)
-{
-    char name[STATEMENT_NAME_MAX];
-    uint8_t space[STATEMENT_NAME_MAX + MESSAGE_EXTRA];
-    struct pgwire_writer writer = pgwire_writer_of(space, sizeof(space));
-    pgwire_write_target(&writer, 'C', 'S', wire(server_name(id, name)));
-    put(session, space, writer.len);
-    struct owed_entry *entry = owed_push(&session->owed, 'C', OWED_DISCARD);
-    ASSERT(entry != NULL);
-    entry->version = id;
-}
-
-/* Notes that the backend will have `statement`; closes what falls off the end of its list. */
-static void server_gets(struct session *session, struct statement *statement)
-{
-    if (has_own_settings(session)) { /* it might have to be parsed again, under other settings */
-        statements_restore(session->server->statements, statement->id);
-        return;
-    }
-    uint64_t evicted = statements_add(session->server->statements, statement->id);
-    if (evicted)
-        put_close(session, evicted);
-}
-
-/* A statement with constants is parsed between SET LOCAL and the end of its block: nobody else may
- * get it, and no other backend could be given the same. */
-static void keep_backend(struct session *session, const struct statement *statement)
-{
-    if (!statement->folds || !session->local_settings)
-        return;
-    session->unit.effects |= EFFECT_PIN;
-    if (session->unit.pin == PIN_NONE)
-        session->unit.pin = PIN_PREPARED;
-}
-
-/* Makes sure that the backend has `statement` under its shared name. */
-static void ensure_statement(struct session *session, struct statement *statement)
-{
-    if (statements_touch(session->server->statements, statement->id))
-        return;
-    server_gets(session, statement);
-    keep_backend(session, statement);
-    char name[STATEMENT_NAME_MAX];
-    put_parse(session, server_name(statement->id, name), statement->query, statement->types);
-    struct owed_entry *entry = owed_push(&session->owed, 'P', OWED_DISCARD);
-    ASSERT(entry != NULL);
-    entry->statement = statement_ref(statement);
-}
-
-/* Before the settings change: the client's statements that have constants are parsed on the backend
- * that it is going to have, under the settings that they were prepared under. After DDL they are left
- * out, because an error here would be ours. */
-static void settle_statements(struct session *session)
-{
-    uint64_t wanted = realm_wanted(session->database->realm);
-    uint32_t before = session->owed.count;
-    size_t at = 0;
-    struct client_statement *known;
-    if (session->status == 'E')
-        return;
-    while ((known = table_next(&session->statements, &at)) != NULL) {
-        struct statement *statement = known->statement;
-        if (!statement->folds || known->version != wanted ||
-            statements_touch(session->server->statements, statement->id))
-            continue;
-        if (session->owed.count - before >= SETTLE_MAX ||
-            session->owed.count > OWED_MAX - FORWARD_OWED_ROOM)
-            break;
-        statements_restore(session->server->statements, statement->id);
-        char name[STATEMENT_NAME_MAX];
-        put_parse(session, server_name(statement->id, name), statement->query, statement->types);
-        struct owed_entry *entry = owed_push(&session->owed, 'P', OWED_DISCARD);
-        ASSERT(entry != NULL);
-        entry->statement = statement_ref(statement);
-    }
-    if (session->owed.count == before || session->unit.extended)
-        return;
-    /* A Query would be skipped if one of them failed: they end with a Sync of their own. */
-    static const uint8_t sync[] = {'S', 0, 0, 0, 4};
-    put(session, sync, sizeof(sync));
-    ASSERT(owed_push(&session->owed, 'S', OWED_DISCARD) != NULL);
-}
-
-static void ensure_unnamed(struct session *session)
-{
-    if (session->server->unnamed_statement == session->unnamed_id)
-        return;
-    put_parse(session, slice_of("", 0),
-              slice_of(buf_head(&session->unnamed_query), buf_len(&session->unnamed_query)),
-              slice_of(buf_head(&session->unnamed_types), buf_len(&session->unnamed_types)));
-    ASSERT(owed_push(&session->owed, 'P', OWED_DISCARD) != NULL);
-    session->server->unnamed_statement = session->unnamed_id;
-}
-
-static void forget_name(struct session *session, struct slice name)
-{
-    struct client_statement *known = table_remove(&session->statements, name);
-    if (!known)
-        return;
-    statement_unref(known->statement);
-    mem_free(known);
-}
-
-/* DDL had passed since the statement was parsed, and Postgres still takes it: hits are back. */
-static void bind_succeeded(struct session *session, const struct owed_entry *entry)
-{
-    if (entry->unnamed)
-        session->unnamed_version = entry->version;
-    if (!entry->name)
-        return;
-    struct client_statement *known = table_get(&session->statements, slice_of_text(entry->name));
-    if (known)
-        known->version = entry->version;
-}
-
-void forward_settle(struct session *session, struct owed_entry *entry, bool failed)
-{
-    if (!failed) {
-        if (entry->request == 'B')
-            bind_succeeded(session, entry);
-        return;
-    }
-    struct server_statements *on_server = session->server ? session->server->statements : NULL;
-    if (entry->request == 'P') {
-        if (entry->statement && on_server && entry->source != OWED_LOCAL)
-            statements_remove(on_server, entry->statement->id);
-        if (entry->name)
-            forget_name(session, slice_of_text(entry->name));
-        if (!entry->statement) {
-            /* The unnamed one: Postgres drops it before it parses the new text. */
-            if (session->server)
-                session->server->unnamed_statement = 0;
-            if (entry->unnamed)
-                session->unnamed_id = 0;
-        }
-    } else if (entry->request == 'C' && entry->source == OWED_DISCARD) {
-        if (on_server)
-            statements_restore(on_server, entry->version);
-    } else if (entry->request == 'C' && entry->name && entry->statement) {
-        struct client_statement *again = mem_zero(1, sizeof(*again));
-        again->statement = statement_ref(entry->statement);
-        again->version = entry->version;
-        struct client_statement *other =
-            table_put(&session->statements, slice_of_text(entry->name), again);
-        if (other) {
-            statement_unref(other->statement);
-            mem_free(other);
-        }
-    }
-}
-
-static void add_local(struct session *session, uint8_t request, uint8_t answer,
-                      struct owed_entry **out)
-{
-    struct owed_entry *entry = owed_push(&session->owed, request, OWED_LOCAL);
-    ASSERT(entry != NULL);
-    uint8_t message[5] = {answer, 0, 0, 0, 4};
-    entry->text = mem_copy(message, sizeof(message));
-    entry->text_len = sizeof(message);
-    *out = entry;
-}
+/* ---- Parse ---- */
 
 static void forward_named_parse(struct session *session, const struct pgwire_parse *parse)
 {
-    struct slice name = of(parse->name);
+    struct slice name = session_slice(parse->name);
     if (table_get(&session->statements, name)) {
         refuse(session, "42P05", "prepared statement \"", name, "\" already exists");
         return;
@@ -315,22 +59,23 @@ static void forward_named_parse(struct session *session, const struct pgwire_par
         refuse(session, "54000", "too many prepared statements, \"", name, "\" is one more");
         return;
     }
-    bool own = has_own_settings(session);
+    bool own = session_has_own_settings(session);
     uint64_t version = realm_wanted(session->database->realm);
     struct statement *statement = (own ? statement_private : statement_get)(
-        of(parse->query), of(parse->types), version, session->host->scratch);
+        session_slice(parse->query), session_slice(parse->types), version, session->host->scratch);
     struct client_statement *known = mem_zero(1, sizeof(*known));
     known->statement = statement;
     known->version = version;
     table_put(&session->statements, name, known);
     struct owed_entry *entry;
     if (statements_touch(session->server->statements, statement->id)) {
-        add_local(session, 'P', '1', &entry);
+        names_answer_here(session, 'P', '1', &entry);
     } else {
-        server_gets(session, statement);
-        keep_backend(session, statement);
+        names_server_gets(session, statement);
+        names_keep_backend(session, statement);
         char shared[STATEMENT_NAME_MAX];
-        put_parse(session, server_name(statement->id, shared), statement->query, statement->types);
+        names_put_parse(session, names_at_server(statement->id, shared), statement->query,
+                        statement->types);
         entry = owed_push(&session->owed, 'P', OWED_FORWARD);
         ASSERT(entry != NULL);
     }
@@ -351,7 +96,7 @@ static void forward_parse(struct session *session, const struct pgwire_frame *fr
         forward_named_parse(session, &parse);
         return;
     }
-    session_set_unnamed(session, of(parse.query), of(parse.types));
+    session_set_unnamed(session, session_slice(parse.query), session_slice(parse.types));
     put(session, data, frame->len);
     struct owed_entry *entry = owed_push(&session->owed, 'P', OWED_FORWARD);
     ASSERT(entry != NULL);
@@ -395,9 +140,9 @@ static void forward_bind(struct session *session, const struct pgwire_frame *fra
     struct query query = {0};
     struct client_statement *named = NULL;
     if (bind.statement.len) {
-        named = table_get(&session->statements, of(bind.statement));
+        named = table_get(&session->statements, session_slice(bind.statement));
         if (!named) {
-            refuse(session, "26000", "prepared statement \"", of(bind.statement),
+            refuse(session, "26000", "prepared statement \"", session_slice(bind.statement),
                    "\" does not exist");
             return;
         }
@@ -406,7 +151,7 @@ static void forward_bind(struct session *session, const struct pgwire_frame *fra
         query.shape = named->statement->shape;
         query.scan_flags = named->statement->scan_flags;
         query.scanned = named->statement->scanned;
-        ensure_statement(session, named->statement);
+        names_ensure(session, named->statement);
     } else {
         if (!session->unnamed_id) {
             refuse(session, "26000", "unnamed prepared statement does not exist", slice_of("", 0),
@@ -414,18 +159,19 @@ static void forward_bind(struct session *session, const struct pgwire_frame *fra
             return;
         }
         unnamed_query_of(session, &query);
-        ensure_unnamed(session);
+        names_ensure_unnamed(session);
     }
     const struct verdict *verdict = lookup_verdict(session, &query);
     bool harmless = verdict_is_harmless(verdict);
     forward_effects(session, verdict);
-    note_portal(session, of(bind.portal), harmless);
+    note_portal(session, session_slice(bind.portal), harmless);
     if (named) {
         char name[STATEMENT_NAME_MAX];
         size_t room = bind.portal.len + bind.arguments.len + STATEMENT_NAME_MAX + MESSAGE_EXTRA;
         struct pgwire_writer writer =
             pgwire_writer_of(buf_reserve(&session->host->compose, room), room);
-        pgwire_write_bind(&writer, bind.portal, wire(server_name(named->statement->id, name)),
+        pgwire_write_bind(&writer, bind.portal,
+                          session_wire(names_at_server(named->statement->id, name)),
                           bind.arguments);
         ASSERT(!writer.overflow);
         buf_added(&session->host->compose, writer.len);
@@ -455,8 +201,9 @@ static void forward_target(struct session *session, const struct pgwire_frame *f
     struct owed_entry *entry;
     uint64_t on_server = 0;
     if (target.kind == 'S' && target.name.len && frame->type == 'C') {
-        struct client_statement *known = table_remove(&session->statements, of(target.name));
-        add_local(session, 'C', '3', &entry);
+        struct client_statement *known =
+            table_remove(&session->statements, session_slice(target.name));
+        names_answer_here(session, 'C', '3', &entry);
         if (known) {
             entry->name = mem_text_n(target.name.data, target.name.len);
             entry->statement = known->statement;
@@ -466,16 +213,19 @@ static void forward_target(struct session *session, const struct pgwire_frame *f
         return;
     }
     if (target.kind == 'S' && target.name.len) {
-        struct client_statement *known = table_get(&session->statements, of(target.name));
+        struct client_statement *known =
+            table_get(&session->statements, session_slice(target.name));
         if (!known) {
-            refuse(session, "26000", "prepared statement \"", of(target.name), "\" does not exist");
+            refuse(session, "26000", "prepared statement \"", session_slice(target.name),
+                   "\" does not exist");
             return;
         }
-        ensure_statement(session, known->statement);
+        names_ensure(session, known->statement);
         char name[STATEMENT_NAME_MAX];
         uint8_t space[STATEMENT_NAME_MAX + MESSAGE_EXTRA];
         struct pgwire_writer writer = pgwire_writer_of(space, sizeof(space));
-        pgwire_write_target(&writer, 'D', 'S', wire(server_name(known->statement->id, name)));
+        pgwire_write_target(&writer, 'D', 'S',
+                            session_wire(names_at_server(known->statement->id, name)));
         put(session, space, writer.len);
         on_server = known->statement->id;
     } else {
@@ -485,12 +235,12 @@ static void forward_target(struct session *session, const struct pgwire_frame *f
                        slice_of("", 0), "");
                 return;
             }
-            ensure_unnamed(session);
+            names_ensure_unnamed(session);
         } else if (target.kind == 'S') {
             session->unnamed_id = 0;
             session->server->unnamed_statement = 0;
         } else if (frame->type == 'C' && target.name.len) {
-            table_remove(&session->portals, of(target.name));
+            table_remove(&session->portals, session_slice(target.name));
         }
         put(session, data, frame->len);
     }
@@ -507,8 +257,8 @@ static void forward_execute(struct session *session, const struct pgwire_frame *
         session_fail(session, "08P01", "invalid message format", "Execute");
         return;
     }
-    if (!portal_is_known(session, of(execute.portal)))
-        unknown_effects(session);
+    if (!portal_is_known(session, session_slice(execute.portal)))
+        forward_unknown_effects(session);
     if (execute.row_max)
         fill_spoil(session, REASON_ROW_LIMIT);
     put(session, data, frame->len);
@@ -527,7 +277,7 @@ static void forward_query(struct session *session, const struct pgwire_frame *fr
         session_fail(session, "08P01", "invalid message format", "Query");
         return;
     }
-    struct query query = {.text = of(text)};
+    struct query query = {.text = session_slice(text)};
     struct scan scan;
     if (scan_text(query.text, session->host->scratch, &scan) == ERR_OK) {
         query.scanned = true;
@@ -577,12 +327,12 @@ static size_t forward_long(struct session *session, const struct pgwire_frame *f
                            const uint8_t *data, size_t len)
 {
     if (frame->type == 'Q' && frame->len > SESSION_TEXT_MAX) {
-        unknown_effects(session);
+        forward_unknown_effects(session);
         query_sent(session);
         return pass_on(session, frame, data, len, false);
     }
     if (frame->type == 'F') {
-        unknown_effects(session);
+        forward_unknown_effects(session);
         ASSERT(owed_push(&session->owed, 'F', OWED_FORWARD) != NULL);
         session->unit.open = false;
         return pass_on(session, frame, data, len, false);
@@ -621,14 +371,11 @@ static void forward_whole(struct session *session, const struct pgwire_frame *fr
     case 'H':
         put(session, data, frame->len);
         break;
-    case 'S': {
+    case 'S':
         put(session, data, frame->len);
-        struct owed_entry *entry = owed_push(&session->owed, 'S', OWED_FORWARD);
-        ASSERT(entry != NULL);
-        entry->version = session->unit.copies_ended ? OWED_SYNC_AFTER_COPY : 0;
+        ASSERT(owed_push(&session->owed, 'S', OWED_FORWARD) != NULL);
         session->unit.open = false;
         break;
-    }
     default:
         session_fail(session, "08P01", "invalid frontend message type",
                      pgwire_request_name(frame->type));
@@ -665,13 +412,10 @@ static size_t forward_one(struct session *session, const uint8_t *data, size_t l
         /* Before we know whether what was executed is a COPY. */
         if (unit->extended && !unit->copying && !unit->failed && session->owed.count)
             return hold(session);
-        /* In an extended unit the COPY may begin any moment: the backend drops what is too early
-         * or too late, here it is dropped when nothing is under way. */
-        bool drop = !unit->copying && !(unit->extended && !unit->failed && session->owed.count);
-        if (frame.type != 'd') {
-            unit->copies_ended += !unit->copying && !drop;
+        /* Data for a COPY that is over, or was never on, is dropped as Postgres does. */
+        bool drop = !unit->copying;
+        if (frame.type != 'd')
             unit->copying = false;
-        }
         return pass_on(session, &frame, data, len, drop);
     }
     if (unit->copying && (frame.type == 'S' || frame.type == 'H'))

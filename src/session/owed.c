@@ -50,12 +50,12 @@ void owed_pop(struct owed *owed)
     owed->count--;
 }
 
-void owed_drop_early_syncs(struct owed *owed)
+void owed_drop_syncs(struct owed *owed)
 {
     uint32_t kept = 0;
     for (uint32_t i = 0; i < owed->count; i++) {
         struct owed_entry *entry = owed_at(owed, i);
-        if (entry->request == 'S' && entry->version != OWED_SYNC_AFTER_COPY)
+        if (entry->request == 'S')
             entry_fini(entry);
         else
             *owed_at(owed, kept++) = *entry;

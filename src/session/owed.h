@@ -38,7 +38,11 @@ struct owed_entry {
     uint8_t *text;      /* LOCAL, REPLACE: whole messages, ours */
 };
 
-enum { OWED_MAX = 1 << 16, OWED_CAP_FIRST = 16 };
+enum {
+    OWED_MAX = 1 << 16,
+    OWED_CAP_FIRST = 16,
+    FORWARD_OWED_ROOM = 16 /* answers that one message may add, and then some */
+};
 
 struct owed {
     struct owed_entry *entries; /* a ring */
@@ -65,12 +69,8 @@ static inline struct owed_entry *owed_at(const struct owed *owed, uint32_t index
 /* Drops the head and frees what it holds. */
 void owed_pop(struct owed *owed);
 
-/* `version` of a Sync that was sent behind CopyDone. */
-enum { OWED_SYNC_AFTER_COPY = 1 };
-
-/* Drops each Sync that was sent before the end of the COPY which begins now: the backend ignores
- * it. */
-void owed_drop_early_syncs(struct owed *owed);
+/* Drops each Sync: a COPY begins, and the backend ignores those that it reads while it lasts. */
+void owed_drop_syncs(struct owed *owed);
 
 /* Gives back the memory of an empty queue that has grown. */
 void owed_shrink(struct owed *owed);

@@ -218,13 +218,10 @@ static void copy_begins(struct session *session)
 {
     struct unit *unit = &session->unit;
     /* The backend ignores a Sync that it reads while it takes data: it owes nothing for it. */
-    owed_drop_early_syncs(&session->owed);
+    owed_drop_syncs(&session->owed);
     unit->held = false;
-    if (unit->copies_ended)
-        unit->copies_ended--;
-    else
-        unit->copying = true;
-    if (unit->extended && unit->copying)
+    unit->copying = true;
+    if (unit->extended)
         unit->open = true;
     stream_resume(&session->stream);
 }

@@ -96,15 +96,14 @@ struct unit {
     bool begun; /* it was looked at: the fields below hold */
     bool blind; /* no catalog came in time: it goes on without */
     uint64_t proving_since_ms;
-    bool forward;          /* decided: it goes to the backend */
-    bool open;             /* ACTIVE: more messages of it are to come from the client */
-    bool extended;         /* it ends with Sync */
-    bool failed;           /* an error came: everything up to Sync is skipped */
-    bool copying;          /* COPY FROM STDIN is on: the client's data goes to the backend */
-    bool answered;         /* LOOKUP ended in a hit: its bytes only have to be consumed */
-    unsigned copies_ended; /* CopyDone or CopyFail passed on before CopyInResponse came */
-    bool discards;         /* DISCARD ALL or DEALLOCATE ALL was sent */
-    bool held;             /* nothing goes on before all that is owed has been answered */
+    bool forward;  /* decided: it goes to the backend */
+    bool open;     /* ACTIVE: more messages of it are to come from the client */
+    bool extended; /* it ends with Sync */
+    bool failed;   /* an error came: everything up to Sync is skipped */
+    bool copying;  /* COPY FROM STDIN is on: the client's data goes to the backend */
+    bool answered; /* LOOKUP ended in a hit: its bytes only have to be consumed */
+    bool discards; /* DISCARD ALL or DEALLOCATE ALL was sent */
+    bool held;     /* nothing goes on before all that is owed has been answered */
     size_t
         pass_left; /* bytes of a message that is being passed on in pieces; may outlive its unit */
     size_t skip_left; /* bytes of a message that is being dropped; likewise */
@@ -200,6 +199,17 @@ struct session {
     unsigned cancel_secret_len;
 };
 
+/* pgwire's slices and ours. */
+static inline struct slice session_slice(struct pgwire_slice slice)
+{
+    return slice_of(slice.data, slice.len);
+}
+
+static inline struct pgwire_slice session_wire(struct slice slice)
+{
+    return (struct pgwire_slice){.data = slice.data, .len = slice.len};
+}
+
 void session_move(struct session *session, enum session_state next);
 const char *session_state_text(const struct session *session);
 
@@ -220,6 +230,10 @@ void auth_learn_facts(struct session *session);
 size_t unit_on_input(struct session *session, const uint8_t *data, size_t len);
 /* True if the client's next bytes have to wait for something else than more bytes. */
 bool unit_is_busy(const struct session *session);
+/* Nothing is under way any more, but for the rest of a message that is being passed on. */
+void unit_reset(struct session *session);
+/* True if its backend stays with the session between units. */
+bool unit_keeps_server(const struct session *session);
 /* The backend said ReadyForQuery: ends the unit. */
 void unit_done(struct session *session, uint8_t status);
 /* A backend is there, or the look-up said no: the unit at the head of the input goes on. */
@@ -231,6 +245,10 @@ extern const struct server_user session_server_user;
 size_t forward_messages(struct session *session, const uint8_t *data, size_t len);
 /* Notes what a statement may do before it goes to the backend; closes what must be closed. */
 void forward_effects(struct session *session, const struct verdict *verdict);
+/* The same for what cannot be judged: it may do anything. */
+void forward_unknown_effects(struct session *session);
+/* True if the settings may be others than those of the login. */
+bool session_has_own_settings(const struct session *session);
 
 /* The backend's answer to `entry` came, or (failed) will never come: what the request changed among
  * the client's names and the backend's statements is kept or undone. */

@@ -12,11 +12,6 @@
 
 enum { STARTUP_OPTIONS_MAX = 32 };
 
-static struct slice of(struct pgwire_slice slice)
-{
-    return slice_of(slice.data, slice.len);
-}
-
 void login_destroy(struct login *login)
 {
     if (!login)
@@ -85,12 +80,13 @@ static bool read_params(struct session *session, const struct pgwire_startup *st
                 buf_append(&unknown, name.data, name.len);
                 buf_append(&unknown, "", 1);
             }
-        } else if (!is_in_list(conf_current()->options.ignore_startup_parameters, of(name))) {
+        } else if (!is_in_list(conf_current()->options.ignore_startup_parameters,
+                               session_slice(name))) {
             if (pgwire_slice_is(name, "application_name")) {
                 mem_free(session->application_name);
                 session->application_name = mem_text_n(value.data, value.len);
             }
-            add_param(login, of(name), of(value));
+            add_param(login, session_slice(name), session_slice(value));
         }
     }
     if (fine && (unknown_count || startup->protocol > PGWIRE_PROTOCOL_3_2))
@@ -160,7 +156,7 @@ size_t startup_on_input(struct session *session, const uint8_t *data, size_t len
         session->login->asked_gss = true;
         break;
     case PGWIRE_STARTUP_CANCEL:
-        cancel_keys_request(startup.cancel_pid, of(startup.cancel_key));
+        cancel_keys_request(startup.cancel_pid, session_slice(startup.cancel_key));
         session_end(session);
         return len;
     case PGWIRE_STARTUP_LOGIN:

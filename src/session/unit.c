@@ -20,11 +20,6 @@ struct message {
     struct pgwire_frame frame;
 };
 
-static struct slice of(struct pgwire_slice slice)
-{
-    return slice_of(slice.data, slice.len);
-}
-
 static void begin_unit(struct session *session, bool extended)
 {
     struct unit *unit = &session->unit;
@@ -39,7 +34,7 @@ static void begin_unit(struct session *session, bool extended)
 }
 
 /* A COPY that fails while a CopyData is on its way leaves the rest of that message to be passed on. */
-static void reset_unit(struct session *session)
+void unit_reset(struct session *session)
 {
     struct unit *unit = &session->unit;
     *unit = (struct unit){.pass_left = unit->pass_left, .skip_left = unit->skip_left};
@@ -201,7 +196,7 @@ static size_t take_query(struct session *session, const struct pgwire_frame *fra
         return 0;
     begin_unit(session, false);
     if (unit->answered) {
-        reset_unit(session);
+        unit_reset(session);
         session->unnamed_id = 0;
         return frame->len;
     }
@@ -210,7 +205,7 @@ static size_t take_query(struct session *session, const struct pgwire_frame *fra
     struct pgwire_slice text;
     if (len < frame->len || pgwire_read_text(frame->body, frame->body_len, &text) != PGWIRE_OK)
         return begin_forward(session, data, len);
-    struct query query = {.text = of(text)};
+    struct query query = {.text = session_slice(text)};
     struct scan scan;
     if (scan_text(query.text, session->host->scratch, &scan) == ERR_OK) {
         query.scanned = true;
@@ -220,13 +215,13 @@ static size_t take_query(struct session *session, const struct pgwire_frame *fra
     counter_add(&session->stats->received, frame->len);
     bool more = len > frame->len;
     if (answer_deallocate(session, &query, more)) {
-        reset_unit(session);
+        unit_reset(session);
         return frame->len;
     }
     switch (lookup_query(session, &query, more)) {
     case LOOKUP_HIT:
         session->unnamed_id = 0;
-        reset_unit(session);
+        unit_reset(session);
         return frame->len;
     case LOOKUP_WAIT:
         return 0;
@@ -285,14 +280,15 @@ static bool bound_query(struct session *session, const struct pgwire_bind *bind,
     if (parse) {
         if (bind->statement.len || parse->name.len)
             return false;
-        session_set_unnamed(session, of(parse->query), of(parse->types));
+        session_set_unnamed(session, session_slice(parse->query), session_slice(parse->types));
         unnamed_query_of(session, out);
     } else if (!bind->statement.len) {
         if (!session->unnamed_id || session->unnamed_version != wanted)
             return false;
         unnamed_query_of(session, out);
     } else {
-        const struct client_statement *known = table_get(&session->statements, of(bind->statement));
+        const struct client_statement *known =
+            table_get(&session->statements, session_slice(bind->statement));
         if (!known || known->version != wanted || !known->statement->shared)
             return false; /* a private one was parsed under other settings than the key's */
         const struct statement *statement = known->statement;
@@ -303,7 +299,7 @@ static bool bound_query(struct session *session, const struct pgwire_bind *bind,
         out->scan_flags = statement->scan_flags;
         out->scanned = statement->scanned;
     }
-    out->arguments = of(bind->arguments);
+    out->arguments = session_slice(bind->arguments);
     return true;
 }
 
@@ -398,7 +394,7 @@ static size_t take_batch(struct session *session, const uint8_t *data, size_t le
         return 0;
     begin_unit(session, true);
     if (unit->answered) {
-        reset_unit(session);
+        unit_reset(session);
         return whole;
     }
     if (count == 1 && whole != SIZE_MAX && messages[0].type == 'S' &&
@@ -406,7 +402,7 @@ static size_t take_batch(struct session *session, const uint8_t *data, size_t le
         /* Sync alone, with nothing open: the answer is known. */
         uint8_t ready[6] = {'Z', 0, 0, 0, 5, session->status};
         stream_queue(&session->stream, ready, sizeof(ready));
-        reset_unit(session);
+        unit_reset(session);
         return whole;
     }
     struct query query = {0};
@@ -418,7 +414,7 @@ static size_t take_batch(struct session *session, const uint8_t *data, size_t le
             case LOOKUP_HIT:
                 counter_add(&session->stats->bind_count, 1);
                 counter_add(&session->stats->client_parse_count, query.with_parse ? 1 : 0);
-                reset_unit(session);
+                unit_reset(session);
                 return whole;
             case LOOKUP_WAIT:
                 return 0;
@@ -450,13 +446,13 @@ static size_t skip_refused(struct session *session, const uint8_t *data, size_t 
     if (frame.type == 'Q' || frame.type == 'S' || frame.type == 'F') {
         uint8_t ready[6] = {'Z', 0, 0, 0, 5, session->status};
         stream_write(&session->stream, ready, sizeof(ready));
-        reset_unit(session);
+        unit_reset(session);
     }
     return frame.len;
 }
 
 /* True if the backend stays with the session between two units. */
-static bool keeps_server(const struct session *session)
+bool unit_keeps_server(const struct session *session)
 {
     return session->status != 'I' || session->pin != PIN_NONE ||
            pool_mode_of(session->pool) == POOL_MODE_SESSION;
@@ -469,7 +465,7 @@ static size_t pass_rest(struct session *session, const uint8_t *data, size_t len
     size_t used = size_min(unit->pass_left, len);
     stream_write(&session->server->stream, data, used);
     unit->pass_left -= used;
-    if (!unit->pass_left && !keeps_server(session))
+    if (!unit->pass_left && !unit_keeps_server(session))
         session_release_server(session);
     return used;
 }
@@ -578,125 +574,3 @@ size_t unit_on_input(struct session *session, const uint8_t *data, size_t len)
         stream_pause(&session->stream);
     return done;
 }
-
-/* ---- the end of a unit ---- */
-
-static void forget_statements(struct session *session)
-{
-    session_statements_fini(session);
-    session->unnamed_id = 0;
-}
-
-void session_refresh_catalogs(struct database *database, bool all)
-{
-    if (!all) {
-        control_refresh(database->control);
-        return;
-    }
-    struct database *each;
-    for (unsigned i = 0; (each = database_at(i)) != NULL; i++)
-        control_refresh(each->control);
-}
-
-static void apply_effects(struct session *session)
-{
-    const struct unit *unit = &session->unit;
-    if (unit->discards) {
-        forget_statements(session);
-        statements_clear(session->server->statements);
-        session->server->unnamed_statement = 0;
-        if ((unit->effects & EFFECT_UNPIN) && !session->dirty)
-            session->pin = PIN_NONE;
-    }
-    if (unit->effects & EFFECT_PIN) {
-        if (session->pin == PIN_NONE)
-            session->pin = unit->pin;
-        session->dirty = session->dirty || (unit->effects & EFFECT_DIRTY);
-    }
-    if (unit->effects & (EFFECT_DDL | EFFECT_GLOBAL))
-        session_refresh_catalogs(session->database, (unit->effects & EFFECT_GLOBAL) != 0);
-}
-
-void unit_done(struct session *session, uint8_t status)
-{
-    uint64_t now_us = clock_now_us();
-    session->status = status;
-    apply_effects(session);
-    if (status == 'I') {
-        write_set_clear(&session->written);
-        session->local_settings = false;
-        if (session->portals.count)
-            table_fini(&session->portals);
-        session->unnamed_portal = 0;
-        counter_add(&session->stats->xact_count, 1);
-        counter_add(&session->stats->xact_time, now_us - session->xact_since_us);
-        session->xact_since_us = 0;
-    }
-    counter_add(&session->stats->query_time, now_us - session->unit.since_us);
-    if (session->fill.on)
-        fill_end(session);
-    owed_shrink(&session->owed);
-    reset_unit(session);
-    session->idle_since_ms = loop_now_ms(session->host->loop);
-    if (session->state == SESSION_DRAINING) {
-        session_release_server(session);
-        session_end(session);
-        return;
-    }
-    session_move(session, SESSION_READY);
-    int mode = pool_mode_of(session->pool);
-    if (status != 'I' && mode == POOL_MODE_STATEMENT) {
-        session_drop_server(session);
-        session_fail(session, "08P01",
-                     "transaction blocks are not allowed in statement pooling mode", NULL);
-        return;
-    }
-    if (!session->unit.pass_left && !keeps_server(session))
-        session_release_server(session);
-    if (session->no_more_input && !buf_len(&session->stream.in)) {
-        session_end(session);
-        return;
-    }
-    if (session->host->draining && status == 'I') {
-        session_fail(session, "57P01", "pgrecall is shutting down", NULL);
-        return;
-    }
-    stream_resume(&session->stream);
-}
-
-/* ---- the server's side ---- */
-
-static size_t server_on_input(void *context, struct server *server, const uint8_t *data, size_t len)
-{
-    (void)server;
-    return relay_on_input(context, data, len);
-}
-
-static void server_on_drained(void *context, struct server *server)
-{
-    (void)server;
-    struct session *session = context;
-    stream_resume(&session->stream);
-}
-
-static void server_on_lost(void *context, struct server *server, enum err err, int error_number)
-{
-    (void)err;
-    (void)error_number;
-    struct session *session = context;
-    struct database *database = session->database;
-    log_warn("server connection lost", "database", database->name, "session",
-             log_num((int64_t)session->id), "backend", log_num((int64_t)server->backend_pid), NULL);
-    session_server_lost(database);
-    session_drop_server(session);
-    if (session->state == SESSION_DRAINING || session->fatal_relayed)
-        session_end(session);
-    else
-        session_fail(session, "08006", "server closed the connection unexpectedly", NULL);
-}
-
-const struct server_user session_server_user = {
-    .on_input = server_on_input,
-    .on_drained = server_on_drained,
-    .on_lost = server_on_lost,
-};

@@ -1,0 +1,59 @@
+/* What a statement may do, noted before it goes to the backend: tables are closed, ties to the backend
+ * are remembered. What is in flight ends in relay.c (realm_finish) and unit_end.c (pins).
+ */
+#include "session/names.h"
+
+static void add_writes(struct session *session, const struct verdict *verdict)
+{
+    struct write_set set = {
+        .everything = (verdict->effects & EFFECT_GLOBAL) != 0,
+        .all = (verdict->effects & EFFECT_WRITES_ALL) != 0,
+        .ddl = (verdict->effects & EFFECT_DDL) != 0,
+    };
+    for (unsigned i = 0; i < verdict->write_count; i++)
+        write_set_add_table(&set, verdict->writes[i]);
+    if (write_set_is_empty(&set))
+        return;
+    if (write_set_is_empty(&session->written))
+        session->written_version = verdict->catalog_version;
+    else if (session->written_version != verdict->catalog_version)
+        session->written_version = 0;
+    write_set_add(&session->written, &set);
+}
+
+bool session_has_own_settings(const struct session *session)
+{
+    return session->pin != PIN_NONE || session->unit.pin != PIN_NONE || session->local_settings;
+}
+
+void forward_effects(struct session *session, const struct verdict *verdict)
+{
+    struct unit *unit = &session->unit;
+    if ((verdict->effects & (EFFECT_PIN | EFFECT_SET_LOCAL)) && !session_has_own_settings(session))
+        names_settle(session);
+    unit->effects |= verdict->effects;
+    if ((verdict->effects & EFFECT_PIN) && unit->pin == PIN_NONE)
+        unit->pin = verdict->pin == PIN_NONE ? PIN_UNKNOWN : verdict->pin;
+    if (verdict->effects & EFFECT_SET_LOCAL)
+        session->local_settings = true;
+    if (!session->host->cache)
+        return;
+    add_writes(session, verdict);
+    bool may_commit = session->status == 'I' || (unit->effects & EFFECT_TX_END);
+    if (!may_commit || write_set_is_empty(&session->written))
+        return;
+    if (closing_is_on(&session->closing)) {
+        realm_extend(&session->closing, &session->written, session->written_version);
+    } else {
+        counter_add(&session->stats->writes, 1);
+        realm_close(session->database->realm, &session->written, session->written_version,
+                    &session->closing);
+    }
+}
+
+void forward_unknown_effects(struct session *session)
+{
+    struct verdict verdict;
+    verdict_prove(slice_of("", 0), SCAN_DOUBT, NULL, &verdict);
+    forward_effects(session, &verdict);
+}

@@ -1,0 +1,30 @@
+/* Between forward.c, effects.c and names.c: prepared statements under the backend's names. All of
+ * these append to the host's compose buffer and to the queue of owed answers. */
+#pragma once
+
+#include "session/session.h"
+#include "upstream/statements.h"
+
+/* The name of statement `id` at the backends, in `out`. */
+struct slice names_at_server(uint64_t id, char out[STATEMENT_NAME_MAX]);
+
+/* Appends a Parse under this name; what it is owed is the caller's to note. */
+void names_put_parse(struct session *session, struct slice name, struct slice query,
+                     struct slice types);
+
+/* Notes that the backend will have `statement`; closes what falls off the end of its list. */
+void names_server_gets(struct session *session, struct statement *statement);
+
+/* A statement with constants is parsed between SET LOCAL and the end of its block: ties the session. */
+void names_keep_backend(struct session *session, const struct statement *statement);
+
+/* Makes sure that the backend has `statement` under its shared name, or the client's unnamed one. */
+void names_ensure(struct session *session, struct statement *statement);
+void names_ensure_unnamed(struct session *session);
+
+/* The settings are about to change: statements with constants are parsed under those of now. */
+void names_settle(struct session *session);
+
+/* Owes the client an empty message of type `answer` that is sent from here. */
+void names_answer_here(struct session *session, uint8_t request, uint8_t answer,
+                       struct owed_entry **out);
