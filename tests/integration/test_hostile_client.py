@@ -334,7 +334,8 @@ def test_mutated_traffic(attacked, seed):
     with attacked.connect() as bystander:
         for turn in range(60):
             data = b"".join(chance.choices(TRAFFIC, k=3))
-            with attacked.connect(timeout=0.05) as client:
+            with attacked.connect() as client:
+                client.socket.settimeout(0.05)
                 with contextlib.suppress(OSError, ValueError, wire.Closed):
                     client.send(mutate(chance, data))
                     client.read_until(b"Z", 3)
