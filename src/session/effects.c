@@ -36,8 +36,7 @@ void forward_effects(struct session *session, const struct verdict *verdict)
         unit->pin = verdict->pin == PIN_NONE ? PIN_UNKNOWN : verdict->pin;
     if (verdict->effects & EFFECT_SET_LOCAL)
         session->local_settings = true;
-    if (!session->host->cache)
-        return;
+    /* Also with the cache off: DDL outdates the verdicts that keep sessions apart. */
     add_writes(session, verdict);
     bool may_commit = session->status == 'I' || (unit->effects & EFFECT_TX_END);
     if (!may_commit || write_set_is_empty(&session->written))

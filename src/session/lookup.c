@@ -57,6 +57,10 @@ static enum reason session_reason(struct session *session)
     }
     if (session->facts->bypass)
         return REASON_SESSION_SETTINGS;
+    /* In pool mode session: its own backend may be older than what was learned last. */
+    if (session->server &&
+        !hash128_equal(session->server->facts->signature, session->facts->signature))
+        return REASON_BACKEND_DIFFERS;
     const struct conf_database *line =
         atomic_load_explicit(&session->database->conf, memory_order_acquire);
     if (UNLIKELY(!line || line->cache == 0))

@@ -221,3 +221,46 @@ def test_what_cannot_be_parsed_before_a_setting_changes_does_not_stop_it(make_pr
         assert client.query("show datestyle") == [["German, DMY"]]
         assert wire.errors_of(client.ask(run("gone"))) == ["42P01"]
         assert client.query("select 1") == [["1"]]
+
+
+def test_ddl_counts_with_the_cache_off(make_proxy, postgres):
+    """An INSERT was taken for harmless after its table had got a trigger that sets a setting."""
+    postgres.query("drop table if exists styled; create table styled (a int)")
+    postgres.query(
+        "create or replace function restyle() returns trigger language plpgsql as"
+        " $$ begin perform set_config('datestyle', 'German', false); return new; end $$"
+    )
+    proxy = make_proxy(postgres, cache=0, workers=1, default_pool_size=5)
+    with proxy.connect() as client, proxy.connect() as other:
+        for _ in range(40):
+            client.query("insert into styled values (1)")
+            time.sleep(0.05)
+        other.query("create trigger restyle after insert on styled for each row execute function restyle()")
+        client.query("insert into styled values (1)")
+        with proxy.connect() as third:
+            for _ in range(3):
+                assert third.query("show datestyle") == [["ISO, MDY"]]
+        assert client.query("show datestyle") == [["German, DMY"]]
+    postgres.query("drop table styled")
+
+
+def test_pool_mode_session_reads_what_its_own_server_connection_would_say(make_proxy, postgres):
+    """After ALTER ROLE the cache answered in the style of newer connections."""
+    postgres.query("drop table if exists days; create table days (d date); insert into days values ('2024-01-02')")
+    postgres.query("drop role if exists styled; create role styled login; grant select on days to styled")
+    proxy = make_proxy(postgres, pool_mode="session", workers=1)
+    proxy.wait_for_catalog()
+    try:
+        with proxy.connect(user="styled") as old:
+            old.query("select clock_timestamp()")  # from here on it has a server connection
+            for _ in range(2):
+                assert old.query("select d from days") == [["2024-01-02"]]
+            proxy.query("alter role styled set datestyle = 'German'")
+            for _ in range(3):
+                time.sleep(0.3)
+                with proxy.connect(user="styled") as new:
+                    for _ in range(3):
+                        assert new.query("select d from days") == [["02.01.2024"]]
+                assert old.query("select d from days") == [["2024-01-02"]]
+    finally:
+        postgres.query("drop owned by styled; drop role styled")
