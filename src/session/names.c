@@ -173,7 +173,7 @@ void forward_settle(struct session *session, struct owed_entry *entry, bool fail
                 session->unnamed_id = 0;
         }
     } else if (entry->request == 'C' && entry->source == OWED_DISCARD) {
-        if (on_server)
+        if (on_server && entry->version)
             statements_restore(on_server, entry->version);
     } else if (entry->request == 'C' && entry->name && entry->statement) {
         struct client_statement *again = mem_zero(1, sizeof(*again));

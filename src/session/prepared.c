@@ -2,6 +2,7 @@
 #include "session/prepared.h"
 
 #include <pthread.h>
+#include <strings.h>
 
 #include "base/mem.h"
 #include "base/table.h"
@@ -124,4 +125,27 @@ unsigned statement_registry_count(void)
     unsigned count = (unsigned)registry.count;
     pthread_mutex_unlock(&mutex);
     return count;
+}
+
+struct slice statement_deallocated(struct slice canonical)
+{
+    struct slice text = canonical;
+    static const char *const words[] = {"deallocate ", "prepare "};
+    for (unsigned i = 0; i < ARRAY_COUNT(words); i++) {
+        size_t len = strlen(words[i]);
+        if (text.len > len && strncasecmp((const char *)text.data, words[i], len) == 0)
+            text = slice_of(text.data + len, text.len - len);
+        else if (i == 0)
+            return slice_of(NULL, 0);
+    }
+    if (text.len >= 2 && text.data[0] == '"' && text.data[text.len - 1] == '"') {
+        text = slice_of(text.data + 1, text.len - 2);
+        return memchr(text.data, '"', text.len) ? slice_of(NULL, 0) : text;
+    }
+    for (size_t i = 0; i < text.len; i++) {
+        uint8_t c = text.data[i];
+        if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && c != '_')
+            return slice_of(NULL, 0);
+    }
+    return text.len == 3 && memcmp(text.data, "all", 3) == 0 ? slice_of(NULL, 0) : text;
 }

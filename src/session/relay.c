@@ -51,7 +51,8 @@ void relay_local(struct session *session)
     if (session->unit.relay_left)
         return; /* in the middle of a message: at its end */
     while ((head = owed_head(&session->owed)) != NULL && head->source == OWED_LOCAL) {
-        stream_write(&session->stream, head->text, head->text_len);
+        if (head->text_len)
+            stream_write(&session->stream, head->text, head->text_len);
         owed_pop(&session->owed);
     }
     end_hold(session);

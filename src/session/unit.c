@@ -137,31 +137,6 @@ static bool waits_for_catalog(struct session *session, const struct query *query
 
 /* ---- simple Query ---- */
 
-/* The name in "deallocate [prepare] name"; empty for ALL, for anything else, and for a name in
- * quotes with quotes in it. Unquoted names are lower case to Postgres; those with capitals are left
- * to it. */
-static struct slice deallocated_name(struct slice text)
-{
-    static const char *const words[] = {"deallocate ", "prepare "};
-    for (unsigned i = 0; i < ARRAY_COUNT(words); i++) {
-        size_t len = strlen(words[i]);
-        if (text.len > len && strncasecmp((const char *)text.data, words[i], len) == 0)
-            text = slice_of(text.data + len, text.len - len);
-        else if (i == 0)
-            return slice_of(NULL, 0);
-    }
-    if (text.len >= 2 && text.data[0] == '"' && text.data[text.len - 1] == '"') {
-        text = slice_of(text.data + 1, text.len - 2);
-        return memchr(text.data, '"', text.len) ? slice_of(NULL, 0) : text;
-    }
-    for (size_t i = 0; i < text.len; i++) {
-        uint8_t c = text.data[i];
-        if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && c != '_')
-            return slice_of(NULL, 0);
-    }
-    return text.len == 3 && memcmp(text.data, "all", 3) == 0 ? slice_of(NULL, 0) : text;
-}
-
 /* DEALLOCATE of a name that the client gave in the extended protocol: the backends know it by
  * another name, so it is answered here. */
 static bool answer_deallocate(struct session *session, const struct query *query, bool more)
@@ -172,7 +147,7 @@ static bool answer_deallocate(struct session *session, const struct query *query
         query->canonical.len < 12 || (query->canonical.data[0] | 0x20) != 'd' ||
         (query->canonical.data[2] | 0x20) != 'a')
         return false;
-    struct slice name = deallocated_name(query->canonical);
+    struct slice name = statement_deallocated(query->canonical);
     if (!name.len)
         return false;
     struct client_statement *known = table_remove(&session->statements, name);

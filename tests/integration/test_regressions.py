@@ -264,3 +264,30 @@ def test_pool_mode_session_reads_what_its_own_server_connection_would_say(make_p
                 assert old.query("select d from days") == [["2024-01-02"]]
     finally:
         postgres.query("drop owned by styled; drop role styled")
+
+
+def test_deallocate_in_the_extended_protocol(proxy, postgres):
+    """psycopg deallocates like that within a pipeline: the name was unknown to the backend."""
+
+    def dialogue(port):
+        heard = []
+        with wire.Wire(port) as client:
+            for name in ("s", "Q t"):
+                drop = f'deallocate "{name}"' if " " in name else f"DEALLOCATE {name}"
+                select = wire.extended("select 1")[:-5]
+                client.ask(wire.parse("select 7", name=name), wire.sync())
+                for unit in (
+                    wire.extended("select 1/0")[:-5] + wire.extended(drop),  # skipped
+                    run(name),
+                    select + wire.extended(drop)[:-5] + select + wire.sync(),
+                    run(name),
+                    wire.extended(drop),
+                    named("select 8", name),
+                    wire.query("begin") + wire.extended(drop) + wire.query("rollback"),
+                    named("select 9", name),
+                ):
+                    messages = client.ask(unit, ready=3 if unit[:1] == b"Q" else 1)
+                    heard.append((wire.tags_of(messages), wire.rows_of(messages), wire.errors_of(messages)))
+        return heard
+
+    assert dialogue(proxy.port) == dialogue(postgres.port)
