@@ -101,6 +101,8 @@ def test_a_signal_ends_it_with_clients_connected(make_proxy, postgres, number):
 
 def test_reload_by_signal(make_proxy, postgres):
     proxy = make_proxy(postgres, default_pool_size=3)
+    # It listens a moment before it watches for signals.
+    assert servers.wait_until(lambda: "pgrecall is up" in proxy.log(), 10)
     proxy.options["default_pool_size"] = 4
     proxy.write_config()
     proxy.process.send_signal(signal.SIGHUP)
