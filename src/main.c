@@ -399,6 +399,7 @@ static int serve(void)
     pools_set_on_server_lost(session_server_lost);
     unsigned count = worker_count();
     struct cache *cache = make_cache(count);
+    watch_signals(); /* before anybody can connect and think that we are up */
     if (workers_init(&workers, count, cache) != ERR_OK)
         return EXIT_FAILURE;
     struct host *hosts[WORKERS_MAX];
@@ -420,7 +421,6 @@ static int serve(void)
     struct http *http = NULL;
     if (start_http(&collect, &http) != ERR_OK)
         return EXIT_FAILURE;
-    watch_signals();
     stop_ticker.tick = on_tick;
     loop_add_ticker(&main_loop, &stop_ticker);
     workers_start(&workers);

@@ -37,6 +37,7 @@ struct listener {
     int fd;
     bool console;
     bool unix_socket;
+    bool waits;     /* out of descriptors: not polled before the next tick */
     char path[108]; /* of the unix socket, to be removed at the end; "" */
 };
 
@@ -107,11 +108,29 @@ static void on_acceptable(uv_poll_t *poll, int status, int events)
     for (unsigned i = 0; i < LISTENER_ACCEPTS; i++) {
         int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
-            if (errno == EMFILE || errno == ENFILE)
+            if (errno == EMFILE || errno == ENFILE) {
                 log_error("out of file descriptors, a connection waits", NULL);
+                listener->waits = true;
+                uv_poll_stop(poll);
+            }
             return;
         }
         place(listener, fd);
+    }
+}
+
+/* The kernel would say again and again that a connection waits: listeners that found no descriptor
+ * for it look again with the next tick. */
+static void on_tick(struct loop_ticker *ticker, uint64_t now_ms)
+{
+    (void)now_ms;
+    struct worker *worker = CONTAINER_OF(ticker, struct worker, ticker);
+    LINK_EACH (&worker->listeners, at) {
+        struct listener *listener = CONTAINER_OF(at, struct listener, link);
+        if (!listener->waits)
+            continue;
+        listener->waits = false;
+        ASSERT(uv_poll_start(&listener->poll, UV_READABLE, on_acceptable) == 0);
     }
 }
 
@@ -357,6 +376,8 @@ enum err workers_init(struct workers *workers, unsigned count, struct cache *cac
         worker->host.cache = cache;
         worker->host.reader = i;
         worker->host.on_empty = on_empty;
+        worker->ticker.tick = on_tick;
+        loop_add_ticker(&worker->loop, &worker->ticker);
         worker->loop.on_quiet = on_quiet;
     }
     for (unsigned i = 0; i < count; i++) {
@@ -417,6 +438,7 @@ void workers_join(struct workers *workers)
 void workers_fini(struct workers *workers)
 {
     for (unsigned i = 0; i < workers->count; i++) {
+        loop_remove_ticker(&workers->all[i].ticker);
         host_fini(&workers->all[i].host);
         loop_fini(&workers->all[i].loop);
     }

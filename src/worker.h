@@ -11,6 +11,7 @@ struct worker {
     struct host host;
     pthread_t thread;
     struct link listeners;
+    struct loop_ticker ticker;
     bool stopping;
 };
 

@@ -3,7 +3,9 @@
 import concurrent.futures
 import os
 import random
+import resource
 import signal
+import socket
 import struct
 import threading
 import time
@@ -243,3 +245,22 @@ def test_clients_killed_under_load(make_proxy, postgres):
         lambda: postgres.query("select count(*) from pg_stat_activity where state like 'idle in transaction%'") == [["0"]], 10)
     servers.run_pgbench(proxy.port, "-n", "-S", "-c", "8", "-t", "50")
     assert postgres.query("select count(*) from pgbench_tellers") == [["10"]]
+
+
+def test_no_descriptor_for_a_connection(make_proxy, postgres):
+    """Connections beyond the limit wait; the listener neither spins nor gives up."""
+    proxy = make_proxy(postgres)
+    assert proxy.query("select 1") == [["1"]]
+    pid = proxy.process.pid
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    few = proxy.descriptors() + 4
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (few, before[1]))
+    clients = [socket.create_connection(("127.0.0.1", proxy.port)) for _ in range(20)]
+    assert servers.wait_until(lambda: "out of file descriptors" in proxy.log(), 10)
+    time.sleep(1)
+    assert proxy.log().count("out of file descriptors") < 100
+    for client in clients:
+        client.close()
+    assert servers.wait_until(lambda: proxy.descriptors() < few, 10)
+    assert proxy.query("select 2") == [["2"]]
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
