@@ -48,6 +48,12 @@ uint32_t catalog_root(const struct catalog *catalog, uint32_t oid);
 /* "schema.name" of a relation, or NULL. Lives as long as the snapshot. */
 const char *catalog_relation_name(const struct catalog *catalog, uint32_t oid);
 
+/* What a write to relation `oid` may change, whatever the write is: triggers, rules, foreign keys
+ * followed. Up to VERDICT_TABLES_MAX roots go to `out` (sql/verdict.h), their number to *out_count.
+ * False: more than that, not known, or no relation of the snapshot; it may be every table. */
+bool catalog_write_closure(const struct catalog *catalog, uint32_t oid, uint32_t *out,
+                           size_t *out_count);
+
 /* OIDs of the relations of that name ("x" in any schema, or "s.x"); at most `max`, returns how
  * many there are. For FLUSH TABLE. */
 size_t catalog_relations_named(const struct catalog *catalog, struct slice name, uint32_t *out,

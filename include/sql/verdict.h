@@ -75,7 +75,22 @@ enum effect {
                                      unknown functions): the backend is closed, not reused */
     EFFECT_DEALLOCATE = 1 << 8, /* drops prepared statements by SQL */
     EFFECT_SET_LOCAL = 1 << 9,  /* changes settings up to the end of the transaction */
+    EFFECT_ASK = 1 << 10,       /* with WRITES_ALL: Postgres can be asked, see below */
 };
+
+/* EFFECT_ASK: all that makes the statement one of EFFECT_WRITES_ALL (and of EFFECT_DDL, if it is)
+ * is called code (a function, a trigger) that runs inside the transaction of the statement, cannot
+ * end it, and cannot write but through it. So as long as that transaction is open, Postgres knows
+ * what was written so far:
+ *   - pg_current_xact_id_if_assigned() IS NULL: nothing, neither rows nor the catalog.
+ *   - Else every table that was written is locked by this backend, until the transaction ends, in
+ *     RowExclusiveLock or stronger (pg_locks; TRUNCATE, which pg_stat_xact_all_tables does not
+ *     show, is among them). Rows of pg_catalog that were written (n_tup_* of
+ *     pg_stat_xact_sys_tables, where track_counts is on) mean DDL.
+ * What follows must take the closure of each table (catalog_write_closure): a deferred trigger
+ * runs inside COMMIT, after the answer. It replaces EFFECT_WRITES_ALL and EFFECT_DDL, never
+ * EFFECT_PIN: the session's state is another question. One statement of the transaction that is
+ * EFFECT_WRITES_ALL without EFFECT_ASK: nothing can be learned by asking. */
 
 /* Why a session holds its backend. */
 #define PINS(X)                                                                                    \

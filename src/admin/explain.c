@@ -65,6 +65,7 @@ static void add_effects(struct rows *rows, const struct verdict *verdict)
         {EFFECT_DIRTY, "its server connection is not used again"},
         {EFFECT_DEALLOCATE, "may drop prepared statements"},
         {EFFECT_SET_LOCAL, "may change settings up to the end of the transaction"},
+        {EFFECT_ASK, "Postgres can say before COMMIT what it wrote"},
     };
     for (unsigned i = 0; i < ARRAY_COUNT(texts); i++)
         if (verdict->effects & texts[i].effect)

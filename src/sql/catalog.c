@@ -46,6 +46,23 @@ const char *catalog_relation_name(const struct catalog *catalog, uint32_t oid)
     return relation ? relation->full_name : NULL;
 }
 
+bool catalog_write_closure(const struct catalog *catalog, uint32_t oid, uint32_t *out,
+                           size_t *out_count)
+{
+    const struct catalog_relation *relation = catalog_find_relation(catalog, oid);
+
+    *out_count = 0;
+    if (!relation || relation->system)
+        return false;
+    const struct closure *closure = &relation->closures[CLOSURE_TRUNCATE]; /* the largest */
+    if (closure->all || closure->code)
+        return false;
+    for (size_t i = 0; i < closure->count; i++)
+        out[i] = catalog->closures[closure->first + i];
+    *out_count = closure->count;
+    return true;
+}
+
 size_t catalog_relations_named(const struct catalog *catalog, struct slice name, uint32_t *out,
                                size_t max)
 {
