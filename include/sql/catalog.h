@@ -54,6 +54,31 @@ const char *catalog_relation_name(const struct catalog *catalog, uint32_t oid);
 bool catalog_write_closure(const struct catalog *catalog, uint32_t oid, uint32_t *out,
                            size_t *out_count);
 
+/* A column whose value a statement may pin ("c = 5"): it leads an index, values of its type that are
+ * equal are the same bytes, and no expression computes it. */
+struct catalog_key {
+    const char *name; /* what the key is known by in its tree, with catalog_root: numbers of a
+                       * partition's columns may differ. Lives as long as the snapshot. */
+    uint32_t type;    /* bool, int2, int4, int8, oid, uuid, text or varchar */
+    int32_t typmod;   /* of varchar(n): n + 4, or -1 */
+    uint16_t number;  /* pg_attribute.attnum in the relation that was asked for */
+    bool unique;      /* no two rows of the table have the same */
+    bool filled; /* a row may get a value that its statement does not show: DEFAULT, identity */
+};
+
+enum { CATALOG_KEYS_MAX = 8 };
+
+/* The keys of relation `oid` (CATALOG_KEYS_MAX of them at most, go to `out`) and how many they are.
+ * All members of a partition tree have the same. Another snapshot may have others: whoever works
+ * with keys of one must take a write that was judged on another for one of unknown rows. */
+size_t catalog_keys(const struct catalog *catalog, uint32_t oid, struct catalog_key *out);
+
+/* May a write to relation `oid` be told by its rows: does it change, in that tree, only the rows and
+ * keys that its text names? Not with BEFORE triggers, rules, or anything that leads from the tree
+ * back to it (a foreign key to itself, a trigger that writes it). The other tables of its closure
+ * change in ways that no text shows. */
+bool catalog_writes_by_key(const struct catalog *catalog, uint32_t oid);
+
 /* OIDs of the relations of that name ("x" in any schema, or "s.x"); at most `max`, returns how
  * many there are. For FLUSH TABLE. */
 size_t catalog_relations_named(const struct catalog *catalog, struct slice name, uint32_t *out,

@@ -76,6 +76,7 @@ void catalog_builder_destroy(struct catalog_builder *builder)
     mem_free(builder->inherits);
     mem_free(builder->foreign_keys);
     mem_free(builder->triggers);
+    mem_free(builder->indexes);
     mem_free(builder->codes);
     mem_free(builder->dependencies);
     mem_free(builder->arguments);
@@ -242,14 +243,56 @@ static bool relation_add(struct catalog_builder *builder, const struct slice *va
     return true;
 }
 
+/* atttypmod: -1, or not negative */
+static bool typmod_read(struct slice value, int32_t *out)
+{
+    uint32_t number;
+
+    if (slice_is(value, "-1")) {
+        *out = -1;
+        return true;
+    }
+    if (!oid_read(value, &number) || number > INT32_MAX)
+        return false;
+    *out = (int32_t)number;
+    return true;
+}
+
 static bool column_add(struct catalog_builder *builder, const struct slice *values)
 {
     struct catalog_column column = {0};
+    uint32_t number;
 
     if (!oid_read(values[0], &column.relation) ||
-        !name_read(builder->catalog, values[1], &column.name) || !oid_read(values[2], &column.type))
+        !name_read(builder->catalog, values[1], &column.name) ||
+        !oid_read(values[2], &column.type) || !oid_read(values[3], &number) || number > INT16_MAX ||
+        !typmod_read(values[4], &column.typmod) || !bool_read(values[5], &column.deterministic) ||
+        !bool_read(values[6], &column.generated) || !bool_read(values[7], &column.filled))
         return false;
+    column.number = (uint16_t)number;
     *BUILDER_ADD(builder, columns) = column;
+    return true;
+}
+
+static bool trigger_add(struct catalog_builder *builder, const struct slice *values)
+{
+    struct raw_trigger trigger = {0};
+
+    if (!oid_read(values[0], &trigger.table) || !oid_read(values[1], &trigger.function) ||
+        !oid_read(values[2], &trigger.type))
+        return false;
+    *BUILDER_ADD(builder, triggers) = trigger;
+    return true;
+}
+
+static bool index_add(struct catalog_builder *builder, const struct slice *values)
+{
+    struct raw_index index = {0};
+
+    if (!oid_read(values[0], &index.table) || !oid_read(values[1], &index.column) ||
+        !bool_read(values[2], &index.unique))
+        return false;
+    *BUILDER_ADD(builder, indexes) = index;
     return true;
 }
 
@@ -311,15 +354,14 @@ static bool row_add(struct catalog_builder *builder, enum catalog_query query,
         *BUILDER_ADD(builder, foreign_keys) = pair;
         return true;
     case CATALOG_QUERY_TRIGGERS:
-        if (!pair_read(values, &pair))
-            return false;
-        *BUILDER_ADD(builder, triggers) = pair;
-        return true;
+        return trigger_add(builder, values);
     case CATALOG_QUERY_CODE:
         return code_add(builder, values);
     case CATALOG_QUERY_EVENT_TRIGGERS:
         builder->catalog->event_triggers = true;
         return true;
+    case CATALOG_QUERY_INDEXES:
+        return index_add(builder, values);
     case CATALOG_QUERY_COUNT:
         break;
     }
@@ -343,6 +385,7 @@ enum err catalog_builder_finish(struct catalog_builder *builder, uint64_t versio
     catalog_derive_functions(builder);
     catalog_derive_code(builder);
     catalog_derive_relations(builder);
+    catalog_derive_keys(builder);
     catalog->version = version;
     builder->catalog = NULL;
     catalog_builder_destroy(builder);

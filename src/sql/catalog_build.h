@@ -46,10 +46,32 @@ struct raw_cast {
     char method;
 };
 
-struct raw_pair { /* child and parent, foreign key and referenced table, table and function */
+struct raw_pair { /* child and parent, foreign key and referenced table */
     uint32_t from;
     uint32_t to;
     bool cascades; /* foreign keys: a change of the referenced table may change this one */
+};
+
+struct raw_trigger {
+    uint32_t table;
+    uint32_t function;
+    unsigned type; /* pg_trigger.tgtype: enum trigger_type */
+};
+
+enum trigger_type {
+    TRIGGER_ROW = 1 << 0,
+    TRIGGER_BEFORE = 1 << 1,
+    TRIGGER_INSERT = 1 << 2,
+    TRIGGER_DELETE = 1 << 3,
+    TRIGGER_UPDATE = 1 << 4,
+    TRIGGER_TRUNCATE = 1 << 5,
+    TRIGGER_INSTEAD = 1 << 6,
+};
+
+struct raw_index {
+    uint32_t table;
+    uint32_t column;
+    bool unique; /* and of this column alone, of all rows */
 };
 
 struct raw_dependency {
@@ -83,7 +105,8 @@ struct catalog_builder {
     RAW_ARRAY(catalog_column, columns);
     RAW_ARRAY(raw_pair, inherits);
     RAW_ARRAY(raw_pair, foreign_keys);
-    RAW_ARRAY(raw_pair, triggers);
+    RAW_ARRAY(raw_trigger, triggers);
+    RAW_ARRAY(raw_index, indexes);
     RAW_ARRAY(raw_code, codes);
     RAW_ARRAY(raw_dependency, dependencies);
     uint32_t *arguments;
@@ -117,6 +140,7 @@ void catalog_derive_types(struct catalog_builder *builder);     /* sorts, classe
 void catalog_derive_functions(struct catalog_builder *builder); /* effects, names, operators */
 void catalog_derive_code(struct catalog_builder *builder);      /* what stored code may do */
 void catalog_derive_relations(struct catalog_builder *builder); /* roots, reads, closures */
+void catalog_derive_keys(struct catalog_builder *builder);      /* what may be a key */
 
 const struct raw_function *builder_find_function(const struct catalog_builder *builder,
                                                  uint32_t oid);

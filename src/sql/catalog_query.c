@@ -52,17 +52,20 @@ static const struct {
     [CATALOG_QUERY_INHERITS] = {
         "SELECT inhrelid, inhparent FROM pg_inherits", 2},
     [CATALOG_QUERY_COLUMNS] = {
-        "SELECT a.attrelid, a.attname, a.atttypid"
+        "SELECT a.attrelid, a.attname, a.atttypid, a.attnum, a.atttypmod,"
+        " COALESCE(l.collisdeterministic, true), a.attgenerated <> '',"
+        " a.atthasdef OR a.attidentity <> ''"
         " FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid"
+        " LEFT JOIN pg_collation l ON l.oid = a.attcollation"
         " WHERE a.attrelid >= 16384 AND a.attnum > 0 AND NOT a.attisdropped"
-        " AND c.relkind IN ('r', 'p', 'm', 'v', 'f')", 3},
+        " AND c.relkind IN ('r', 'p', 'm', 'v', 'f')", 8},
     [CATALOG_QUERY_FOREIGN_KEYS] = {
         "SELECT conrelid, confrelid,"
         " confdeltype IN ('c', 'n', 'd') OR confupdtype IN ('c', 'n', 'd')"
         " FROM pg_constraint WHERE contype = 'f'", 3},
     [CATALOG_QUERY_TRIGGERS] = {
-        "SELECT tgrelid, tgfoid::oid FROM pg_trigger"
-        " WHERE NOT tgisinternal AND tgenabled <> 'D'", 2},
+        "SELECT tgrelid, tgfoid::oid, tgtype FROM pg_trigger"
+        " WHERE NOT tgisinternal AND tgenabled <> 'D'", 3},
     [CATALOG_QUERY_CODE] = {
         /* v: a view's or materialized view's query, r: a rule, R: its condition */
         "SELECT CASE WHEN rulename = '_RETURN' THEN 'v' ELSE 'r' END, ev_class, ev_action::text"
@@ -83,6 +86,12 @@ static const struct {
     [CATALOG_QUERY_EVENT_TRIGGERS] = {
         "SELECT evtname FROM pg_event_trigger"
         " WHERE evtenabled <> 'D' AND evtname !~ '^pgrecall'", 1},
+    [CATALOG_QUERY_INDEXES] = { /* by their first column, unless that is an expression */
+        "SELECT i.indrelid, i.indkey[0], bool_or(i.indisunique AND i.indnkeyatts = 1"
+        "  AND i.indpred IS NULL AND i.indisvalid)"
+        " FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am a ON a.oid = c.relam"
+        " WHERE i.indrelid >= 16384 AND i.indkey[0] > 0 AND a.amname IN ('btree', 'hash')"
+        " GROUP BY 1, 2", 3},
 };
 /* clang-format on */
 
@@ -118,7 +127,8 @@ static const char fingerprint[] =
     ROWS("pg_rewrite", "") ", "
     ROWS("pg_policy", "") ", "
     ROWS_KEYED("pg_inherits", "inhrelid", "") ", "
-    ROWS_KEYED("pg_index", "indexrelid", "WHERE indexprs IS NOT NULL OR indpred IS NOT NULL") ", "
+    ROWS_KEYED("pg_index", "indexrelid", "WHERE indexrelid >= 16384 AND indrelid NOT IN"
+        " (SELECT oid FROM pg_class WHERE relpersistence = 't' OR relkind = 't')") ", "
     ROWS_KEYED("pg_partitioned_table", "partrelid", "") ", "
     ROWS("pg_ts_config", "") ", "
     ROWS_KEYED("pg_ts_config_map", "mapcfg", "") ", "

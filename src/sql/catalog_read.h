@@ -50,6 +50,7 @@ struct closure {
     uint16_t count;
     bool all;  /* more than a verdict can hold, or not known */
     bool code; /* user functions run: they may change anything, the session too */
+    bool self; /* something leads from the tree where it begins back to it */
 };
 
 enum closure_kind {
@@ -74,6 +75,8 @@ struct catalog_relation {
     bool read_elsewhere;     /* a foreign table: what reading does is not ours to know */
     enum reason read_reason; /* REASON_NONE: reading it may be cached */
     struct closure reads;    /* then: the roots that it stands for */
+    bool by_key;             /* see catalog_writes_by_key */
+    uint32_t top; /* of a partition tree: the relation whose keys are the tree's; 0: none */
     struct closure closures[CLOSURE_KINDS];
 };
 
@@ -81,6 +84,13 @@ struct catalog_column {
     uint32_t relation;
     const char *name;
     uint32_t type;
+    int32_t typmod;
+    uint16_t number;    /* pg_attribute.attnum */
+    bool deterministic; /* its collation: equal texts are the same bytes */
+    bool generated;
+    bool filled; /* has a default, an identity or a generation */
+    bool leads;  /* derived: some index of its table begins with it */
+    bool unique; /* derived: some unique index of its table has only it */
 };
 
 struct catalog {

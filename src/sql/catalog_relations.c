@@ -220,9 +220,9 @@ static void codes_derive(struct derive *derive)
             derive->nodes[at].first_key = (uint32_t)i;
     }
     for (size_t i = 0; i < builder->triggers_count; i++) {
-        ptrdiff_t at = position(derive, builder->triggers[i].from);
+        ptrdiff_t at = position(derive, builder->triggers[i].table);
         const struct raw_function *function =
-            builder_find_function(builder, builder->triggers[i].to);
+            builder_find_function(builder, builder->triggers[i].function);
 
         if (at >= 0 && (!function || function->effect != FUNCTION_HARMLESS))
             derive->nodes[at].write_code = true;
@@ -427,11 +427,13 @@ static void reads_derive(struct derive *derive)
 }
 
 /* Puts a tree on the walk's queue unless the walk has been there. */
-static void walk_push(struct derive *derive, size_t *queued, ptrdiff_t at)
+static void walk_push(struct derive *derive, size_t *queued, ptrdiff_t at, struct closure *closure)
 {
     if (at < 0)
         return;
     uint32_t root = derive->nodes[at].root;
+    if (*queued > 0 && root == derive->queue[0])
+        closure->self = true;
     if (derive->nodes[root].visit == derive->walk)
         return;
     derive->nodes[root].visit = derive->walk;
@@ -449,7 +451,7 @@ static void walk_member(struct derive *derive, enum closure_kind kind, uint32_t 
         const struct raw_pair *key = &builder->foreign_keys[i];
 
         if (kind == CLOSURE_TRUNCATE || key->cascades)
-            walk_push(derive, queued, position(derive, key->from));
+            walk_push(derive, queued, position(derive, key->from), closure);
     }
     bool is_view = derive->catalog->relations[at].kind == 'v';
     for (uint32_t i = node->first_code; i < node->first_code + node->code_count; i++) {
@@ -465,7 +467,7 @@ static void walk_member(struct derive *derive, enum closure_kind kind, uint32_t 
             ptrdiff_t reached = position(derive, dependency->oid);
             if (reached < 0 && dependency->oid >= CATALOG_FIRST_USER_OID)
                 closure->all = true;
-            walk_push(derive, queued, reached);
+            walk_push(derive, queued, reached, closure);
         }
     }
 }
@@ -477,7 +479,7 @@ static void closure_walk(struct derive *derive, enum closure_kind kind, uint32_t
 
     derive->walk++;
     closure->first = (uint32_t)derive->catalog->closure_count;
-    walk_push(derive, &queued, start);
+    walk_push(derive, &queued, start, closure);
     for (size_t done = 0; done < queued; done++) {
         uint32_t root = derive->queue[done];
         const struct node *tree = &derive->nodes[root];

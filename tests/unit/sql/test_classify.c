@@ -105,6 +105,36 @@ static const char *const schema[] = {
     "CREATE TEMP TABLE temporary (a int)",
 };
 
+/* For keys: a statement is another's text with a key in it. */
+static const char *const key_schema[] = {
+    "CREATE TABLE keyed (id bigserial PRIMARY KEY, u uuid UNIQUE, v varchar(10), t text, i int,"
+    " n numeric UNIQUE, c char(3) UNIQUE, ci text COLLATE nocase UNIQUE, d date UNIQUE,"
+    " g int GENERATED ALWAYS AS (i + 1) STORED UNIQUE, e int, b boolean)",
+    "CREATE INDEX ON keyed (v, t)",
+    "CREATE INDEX ON keyed USING hash (i)",
+    "CREATE INDEX ON keyed ((e + 1))",
+    "CREATE UNIQUE INDEX ON keyed (b) WHERE e > 1",
+    "CREATE TABLE keyed_parts (gone int, k int NOT NULL, at date NOT NULL) PARTITION BY RANGE (at)",
+    "ALTER TABLE keyed_parts DROP COLUMN gone",
+    "CREATE INDEX ON keyed_parts (k)",
+    "CREATE TABLE keyed_part (at date NOT NULL, k int NOT NULL)",
+    "CREATE UNIQUE INDEX ON keyed_part (k)",
+    "ALTER TABLE keyed_parts ATTACH PARTITION keyed_part"
+    " FOR VALUES FROM ('2023-01-01') TO ('2024-01-01')",
+    "CREATE TABLE keyed_parent (k int PRIMARY KEY)",
+    "CREATE TABLE keyed_child () INHERITS (keyed_parent)",
+    "CREATE TABLE keyed_self (k int PRIMARY KEY, p int REFERENCES keyed_self ON DELETE CASCADE)",
+    "CREATE TABLE keyed_before (k int PRIMARY KEY)",
+    "CREATE TRIGGER tr BEFORE UPDATE ON keyed_before FOR EACH ROW"
+    " EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+    "CREATE TABLE keyed_ruled (k int PRIMARY KEY)",
+    "CREATE RULE r AS ON DELETE TO keyed_ruled DO INSTEAD NOTHING",
+    "CREATE TABLE keyed_a (k int PRIMARY KEY, o int)",
+    "CREATE TABLE keyed_b (k int PRIMARY KEY, a int REFERENCES keyed_a ON DELETE CASCADE)",
+    "ALTER TABLE keyed_a ADD FOREIGN KEY (o) REFERENCES keyed_b ON DELETE SET NULL",
+    "CREATE VIEW keyed_view AS SELECT id FROM keyed",
+};
+
 static int setup(void **state)
 {
     (void)state;
@@ -115,6 +145,8 @@ static int setup(void **state)
         scratch_run(&scratch, schema[i]);
     scratch_run(&scratch,
                 "CREATE TRIGGER tr AFTER DELETE ON kin FOR EACH ROW EXECUTE FUNCTION t()");
+    for (size_t i = 0; i < ARRAY_COUNT(key_schema); i++)
+        scratch_run(&scratch, key_schema[i]);
     catalog = scratch_catalog(&scratch, 7);
     return 0;
 }
@@ -749,6 +781,65 @@ static void names_all_tables_that_postgres_finds(void **state)
     assert_true(checked > 40);
 }
 
+static void keys_are_columns_that_lead_an_index_and_are_compared_by_bytes(void **state)
+{
+    struct catalog_key keys[CATALOG_KEYS_MAX];
+
+    (void)state;
+    assert_int_equal(catalog_keys(catalog, scratch_oid(&scratch, "keyed"), keys), 5);
+    assert_string_equal(keys[0].name, "id");
+    assert_true(keys[0].unique);
+    assert_true(keys[0].filled);
+    assert_int_equal(keys[0].type, 20);
+    assert_int_equal(keys[0].number, 1);
+    assert_string_equal(keys[1].name, "u");
+    assert_true(keys[1].unique);
+    assert_string_equal(keys[2].name, "b"); /* unique only where e > 1 */
+    assert_false(keys[2].unique);
+    assert_string_equal(keys[3].name, "i");
+    assert_false(keys[3].filled);
+    assert_string_equal(keys[4].name, "v");
+    assert_int_equal(keys[4].typmod, 14);
+    assert_false(keys[4].unique);
+    assert_true(catalog_writes_by_key(catalog, scratch_oid(&scratch, "keyed")));
+    assert_int_equal(catalog_keys(catalog, scratch_oid(&scratch, "keyed_view"), keys), 0);
+    assert_false(catalog_writes_by_key(catalog, scratch_oid(&scratch, "keyed_view")));
+    assert_int_equal(catalog_keys(catalog, 1, keys), 0);
+    assert_false(catalog_writes_by_key(catalog, 1));
+}
+
+static void the_keys_of_a_partition_are_those_of_its_table(void **state)
+{
+    static const char *const members[] = {"keyed_parts", "keyed_part"};
+    struct catalog_key keys[CATALOG_KEYS_MAX];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(members); i++) {
+        uint32_t oid = scratch_oid(&scratch, members[i]);
+
+        assert_int_equal(catalog_keys(catalog, oid, keys), 1);
+        assert_string_equal(keys[0].name, "k");
+        assert_false(keys[0].unique);
+        assert_int_equal(keys[0].number, 2);
+        assert_true(catalog_writes_by_key(catalog, oid));
+    }
+    assert_int_equal(catalog_keys(catalog, scratch_oid(&scratch, "keyed_child"), keys), 0);
+    assert_int_equal(catalog_keys(catalog, scratch_oid(&scratch, "keyed_parent"), keys), 0);
+}
+
+/* K09, K20 */
+static void writes_to_tables_that_change_other_rows_too_are_not_told_by_key(void **state)
+{
+    static const char *const tables[] = {"keyed_parent", "keyed_child", "keyed_self",
+                                         "keyed_before", "keyed_ruled", "keyed_a",
+                                         "keyed_b",      "kin"};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(tables); i++)
+        assert_false(catalog_writes_by_key(catalog, scratch_oid(&scratch, tables[i])));
+    assert_true(catalog_writes_by_key(catalog, scratch_oid(&scratch, "customers")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -761,6 +852,9 @@ int main(void)
         cmocka_unit_test(bends_to_definitions),
         cmocka_unit_test(cached_statements_are_read_only),
         cmocka_unit_test(names_all_tables_that_postgres_finds),
+        cmocka_unit_test(keys_are_columns_that_lead_an_index_and_are_compared_by_bytes),
+        cmocka_unit_test(the_keys_of_a_partition_are_those_of_its_table),
+        cmocka_unit_test(writes_to_tables_that_change_other_rows_too_are_not_told_by_key),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
