@@ -15,6 +15,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "base/flaw.h"
 #include "base/hash.h"
 #include "base/slice.h"
 
@@ -64,6 +65,8 @@ static inline struct slice entry_answer(const struct entry *entry)
 static inline bool stamps_hold(const _Atomic(uint64_t) *words, const struct stamp *stamps,
                                unsigned count)
 {
+    if (flaw_is_on(FLAW_CHECK_STAMPS))
+        return true;
     for (unsigned i = 0; i < count; i++)
         if (atomic_load_explicit(&words[stamps[i].word], memory_order_acquire) != stamps[i].value)
             return false;

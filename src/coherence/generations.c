@@ -1,6 +1,9 @@
 /* The words of coherence/generations.h. */
 #include "coherence/generations.h"
 
+#include <time.h>
+
+#include "base/flaw.h"
 #include "base/hash.h"
 
 _Atomic(uint64_t) generation_words[GENERATION_WORDS];
@@ -22,18 +25,44 @@ uint32_t generation_of_table(uint64_t identity, uint32_t relation_oid)
 
 void generation_close(uint32_t word)
 {
+    if (flaw_is_on(FLAW_CLOSE))
+        return;
     uint64_t before = atomic_fetch_add(&generation_words[word], 1);
     ASSERT((before & GENERATION_CLOSINGS) < GENERATION_CLOSINGS);
 }
 
+/* What a test build does when a rule is left out; true if that was all. */
+static bool bump_flawed(uint32_t word)
+{
+    if (flaw_is_on(FLAW_CLOSE)) {
+        atomic_fetch_add(&generation_words[word], GENERATION_BUMP);
+        return true;
+    }
+    if (flaw_is_on(FLAW_ONE_STEP)) {
+        atomic_fetch_sub(&generation_words[word], 1);
+        (void)nanosleep(&(struct timespec){.tv_nsec = 500 * 1000}, NULL);
+        atomic_fetch_add(&generation_words[word], GENERATION_BUMP);
+        return true;
+    }
+    if (flaw_is_on(FLAW_BUMP)) {
+        atomic_fetch_sub(&generation_words[word], 1);
+        return true;
+    }
+    return false;
+}
+
 void generation_bump_and_open(uint32_t word)
 {
+    if (bump_flawed(word))
+        return;
     uint64_t before = atomic_fetch_add(&generation_words[word], GENERATION_BUMP - 1);
     ASSERT((before & GENERATION_CLOSINGS) > 0);
 }
 
 void generation_open(uint32_t word)
 {
+    if (flaw_is_on(FLAW_CLOSE))
+        return;
     uint64_t before = atomic_fetch_sub(&generation_words[word], 1);
     ASSERT((before & GENERATION_CLOSINGS) > 0);
 }

@@ -7,6 +7,7 @@
  */
 #include "coherence/realm.h"
 
+#include "base/flaw.h"
 #include "sql/catalog.h"
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -129,7 +130,7 @@ void realm_close(struct realm *realm, const struct write_set *set, uint64_t cata
     pthread_mutex_lock(&mutex);
     closing->identity = atomic_load(&realm->identity);
     uint64_t wanted = atomic_load(&realm->catalog_wanted);
-    if (catalog_version != wanted)
+    if (catalog_version != wanted && !flaw_is_on(FLAW_OLD_CATALOG))
         closing->set.all = true;
     if (set->ddl || set->everything)
         outdate_catalogs(closing);
@@ -154,6 +155,8 @@ void realm_extend(struct closing *closing, const struct write_set *more, uint64_
  * database closed until they end. Called before the DDL's own closing opens it. */
 static void widen_older(const struct closing *ddl)
 {
+    if (flaw_is_on(FLAW_WIDEN))
+        return;
     LINK_EACH (&realms, at) {
         struct realm *realm = CONTAINER_OF(at, struct realm, link);
         if (!reaches(ddl, realm))

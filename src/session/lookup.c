@@ -12,6 +12,7 @@
  */
 #include "session/session.h"
 
+#include "base/flaw.h"
 #include "base/mem.h"
 #include "conf/conf.h"
 
@@ -255,6 +256,8 @@ static void keep(struct session *session, struct slice answer)
     struct fill *fill = &session->fill;
     struct entry_key key = fill_key(fill);
     uint64_t number;
+    for (unsigned i = 0; i < fill->stamp_count && flaw_is_on(FLAW_STAMPS_FIRST); i++)
+        fill->stamps[i].value = generation_read(fill->stamps[i].word);
     uint64_t end_ms = window_end_ms(fill->hash, fill->begun_wall_ms,
                                     conf_current()->options.cache_window_ms, &number);
     enum err err = cache_store(session->host->cache, &key, answer, fill->stamps, fill->stamp_count,

@@ -4,6 +4,7 @@
  *
  * Ownership  A struct lost owns the closing that it took over; it ends in on_gone, on the main loop.
  */
+#include "base/flaw.h"
 #include "base/mem.h"
 #include "session/session.h"
 #include "upstream/control.h"
@@ -20,7 +21,7 @@ static void on_gone(struct control_gone *gone)
     struct realm *realm = lost->closing.realm;
     bool everything = lost->closing.set.everything;
     bool ddl = lost->closing.set.ddl || everything;
-    realm_finish(&lost->closing, true);
+    realm_finish(&lost->closing, !flaw_is_on(FLAW_BUMP_LOST));
     if (ddl)
         session_refresh_catalogs(lost->database, everything);
     atomic_fetch_sub(&realm->lost, 1);
@@ -31,6 +32,10 @@ void lost_await(struct session *session)
 {
     if (!closing_is_on(&session->closing))
         return;
+    if (flaw_is_on(FLAW_STAY_CLOSED)) {
+        realm_finish(&session->closing, true);
+        return;
+    }
     struct lost *lost = mem_zero(1, sizeof(*lost));
     atomic_fetch_add(&session->closing.realm->lost, 1);
     closing_move(&session->closing, &lost->closing);
