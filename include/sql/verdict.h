@@ -124,17 +124,29 @@ struct verdict {
 
 struct catalog;
 
+/* What the names of a statement mean to its session. */
+struct proof_scope {
+    struct slice search_path;  /* as current_setting says it; data == NULL: not known */
+    struct slice current_user; /* "$user" */
+};
+
+/* The key of a verdict that was made under this scope. */
+struct hash128 proof_scope_mix(const struct proof_scope *scope, struct hash128 key);
+
 /* Proves what can be proven about `text` (the client's text, not the canonical one).
  *
  * catalog  NULL: nothing about tables and functions is known; the verdict still tells BEGIN from
  *          COMMIT from SET, and everything that reads or writes tables may write anything.
  * scan_flags  what scan_text said of it.
+ * scope  where unqualified names are looked for; NULL, or one that is not known: in all schemas.
+ *        It must hold for the whole text: of several statements one may move it, so then it is not
+ *        used.
  *
  * Never fails; always sets all of *out. Any thread of the fixed set of workers may call it
  * (libpg_query keeps its state per thread and takes a pthread key per thread for good).
  */
 void verdict_prove(struct slice text, unsigned scan_flags, const struct catalog *catalog,
-                   struct verdict *out);
+                   const struct proof_scope *scope, struct verdict *out);
 
 /* A bounded memo of verdicts by 128-bit hash. One per worker, no locks. */
 struct verdict_memo;

@@ -19,17 +19,27 @@
 
 struct pool;
 
+enum { PROFILE_PATH_MAX = 1024, PROFILE_NAME_MAX = 64 };
+
+/* Where a backend looks for unqualified names, unless a session has moved it. */
+struct profile_scope {
+    bool known;
+    char search_path[PROFILE_PATH_MAX]; /* as current_setting says it */
+    char current_user[PROFILE_NAME_MAX];
+};
+
 /* What a login taught us. */
 struct profile_facts {
     _Atomic(unsigned) refs;
     /* Of every setting that changes results: equal signature, equal answers. */
     struct hash128 signature;
-    const char *bypass;   /* why sessions of this profile are never cached, or NULL; static text */
-    bool lexing_unsafe;   /* the encoding or standard_conforming_strings = off can hide a statement
+    const char *bypass; /* why sessions of this profile are never cached, or NULL; static text */
+    bool lexing_unsafe; /* the encoding or standard_conforming_strings = off can hide a statement
                            * from the scanner: every text is an unknown write */
-    bool outdated;        /* the server's settings have changed since: who logs in now waits for a
+    bool outdated;      /* the server's settings have changed since: who logs in now waits for a
                            * new backend to say what they are */
-    struct slice welcome; /* the ParameterStatus messages as Postgres sent them, in order */
+    struct profile_scope scope;
+    struct slice welcome;   /* the ParameterStatus messages as Postgres sent them, in order */
     uint64_t learned_at_ms; /* wall clock */
 };
 

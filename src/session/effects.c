@@ -53,6 +53,6 @@ void forward_effects(struct session *session, const struct verdict *verdict)
 void forward_unknown_effects(struct session *session)
 {
     struct verdict verdict;
-    verdict_prove(slice_of("", 0), SCAN_DOUBT, NULL, &verdict);
+    verdict_prove(slice_of("", 0), SCAN_DOUBT, NULL, NULL, &verdict);
     forward_effects(session, &verdict);
 }

@@ -164,12 +164,23 @@ static bool lexing_unsafe(const struct session *session)
             (pin == PIN_SETTING || pin == PIN_FUNCTION || pin == PIN_UNKNOWN));
 }
 
+/* Where names are looked for: by the backend at hand, or by any of the session's profile (an answer of
+ * one with other facts is not kept). Not known when the session may have moved it. */
+static struct proof_scope scope_of(const struct session *session)
+{
+    const struct profile_facts *facts = session->server ? session->server->facts : session->facts;
+    if (session_has_own_settings(session) || !facts->scope.known)
+        return (struct proof_scope){0};
+    return (struct proof_scope){.search_path = slice_of_text(facts->scope.search_path),
+                                .current_user = slice_of_text(facts->scope.current_user)};
+}
+
 const struct verdict *lookup_verdict(struct session *session, const struct query *query)
 {
     static _Thread_local struct verdict scratch;
     struct realm *realm = session->database->realm;
     if (lexing_unsafe(session) || !query->scanned || !names_are_utf8(session, query)) {
-        verdict_prove(slice_of("", 0), SCAN_DOUBT, NULL, &scratch);
+        verdict_prove(slice_of("", 0), SCAN_DOUBT, NULL, NULL, &scratch);
         return &scratch;
     }
     bool by_shape = !(query->scan_flags & (SCAN_MAGIC_DATE | SCAN_DOUBT | SCAN_SEVERAL)) &&
@@ -180,6 +191,8 @@ const struct verdict *lookup_verdict(struct session *session, const struct query
         key = scan_shape(query->canonical);
     key.low ^= realm->number * UINT64_C(0x9E3779B97F4A7C15);
     key.high += query->scan_flags;
+    const struct proof_scope scope = scope_of(session);
+    key = proof_scope_mix(&scope, key);
     uint64_t wanted = realm_wanted(realm);
     const struct verdict *known = verdict_memo_get(session->host->memo, key, wanted);
     if (known)
@@ -187,7 +200,7 @@ const struct verdict *lookup_verdict(struct session *session, const struct query
     bool stale = false;
     uint64_t version = 0;
     struct catalog *catalog = realm_catalog_at(realm, &version, &stale);
-    verdict_prove(query->text, query->scan_flags, catalog, &scratch);
+    verdict_prove(query->text, query->scan_flags, catalog, &scope, &scratch);
     if (!catalog) {
         scratch.catalog_version = 0;
         if (scratch.reason == REASON_NO_CATALOG && stale)
@@ -395,7 +408,7 @@ void session_explain(struct host *host, struct database *database, struct slice 
     bool stale = false;
     struct catalog *catalog = database->realm ? realm_catalog(database->realm, &stale) : NULL;
     if (scan_text(sql, host->scratch, &scan) == ERR_OK)
-        verdict_prove(sql, scan.flags, catalog, &out->verdict);
+        verdict_prove(sql, scan.flags, catalog, NULL, &out->verdict);
     else
         out->verdict.reason = REASON_TOO_LONG;
     if (!catalog && out->verdict.reason == REASON_NO_CATALOG && stale)

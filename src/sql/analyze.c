@@ -86,6 +86,8 @@ void walk_message(struct walk *walk, const ProtobufCMessage *message)
     walk->depth++;
     const struct walk_rule *rule = walk_rule_of(message->descriptor);
     bool descend = true;
+    if (!rule || !rule->passive)
+        walk->facts->coerces = true;
     if (!rule)
         facts_deny(walk->facts, REASON_EXPRESSION, message->descriptor->short_name);
     else if (rule->reason != REASON_NONE)
@@ -101,6 +103,7 @@ static void result_walk(const PgQuery__ParseResult *result, struct facts *facts)
 {
     struct walk walk = {.facts = facts};
 
+    facts->statements = (unsigned)result->n_stmts;
     if (result->n_stmts == 0)
         facts_deny(facts, REASON_EMPTY, NULL);
     if (result->n_stmts > 1)

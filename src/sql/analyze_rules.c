@@ -27,6 +27,11 @@ static const char *const datetime_results[] = {
 static const char *const datetime_targets[] = {"date", "timestamp", "timestamptz", "interval",
                                                "int2", "int4",      "int8"};
 
+/* Names of built-in types that are numbers, dates or times, as the grammar gives them. */
+static const char *const scalar_types[] = {"int2",        "int4",    "int8", "float4",
+                                           "float8",      "numeric", "date", "timestamp",
+                                           "timestamptz", "interval"};
+
 #define LISTED(name, list) name_listed(name, list, ARRAY_COUNT(list))
 
 static bool name_listed(const char *name, const char *const *list, size_t count)
@@ -80,6 +85,10 @@ static bool on_select(struct walk *walk, const ProtobufCMessage *message)
     const PgQuery__SelectStmt *select = (const PgQuery__SelectStmt *)message;
 
     walk->facts->planned = true;
+    if (select->op != PG_QUERY__SET_OPERATION__SETOP_NONE || select->where_clause ||
+        select->having_clause || select->limit_count || select->limit_offset ||
+        select->n_values_lists > 1)
+        walk->facts->coerces = true;
     if (select->n_locking_clause > 0)
         facts_deny(walk->facts, REASON_ROW_LOCK, NULL);
     return true;
@@ -105,6 +114,7 @@ static bool on_insert(struct walk *walk, const ProtobufCMessage *message)
     bool updates = conflict && conflict->action != PG_QUERY__ON_CONFLICT_ACTION__ONCONFLICT_NOTHING;
 
     walk->facts->planned = true;
+    walk->facts->coerces = true;
     walk_relation(walk, updates ? FACT_WRITE : FACT_INSERT, insert->relation);
     return true;
 }
@@ -112,6 +122,7 @@ static bool on_insert(struct walk *walk, const ProtobufCMessage *message)
 static bool on_update(struct walk *walk, const ProtobufCMessage *message)
 {
     walk->facts->planned = true;
+    walk->facts->coerces = true;
     walk_relation(walk, FACT_WRITE, ((const PgQuery__UpdateStmt *)message)->relation);
     return true;
 }
@@ -119,6 +130,7 @@ static bool on_update(struct walk *walk, const ProtobufCMessage *message)
 static bool on_delete(struct walk *walk, const ProtobufCMessage *message)
 {
     walk->facts->planned = true;
+    walk->facts->coerces = true;
     walk_relation(walk, FACT_WRITE, ((const PgQuery__DeleteStmt *)message)->relation);
     return true;
 }
@@ -126,6 +138,7 @@ static bool on_delete(struct walk *walk, const ProtobufCMessage *message)
 static bool on_merge(struct walk *walk, const ProtobufCMessage *message)
 {
     walk->facts->planned = true;
+    walk->facts->coerces = true;
     walk_relation(walk, FACT_WRITE, ((const PgQuery__MergeStmt *)message)->relation);
     return true;
 }
@@ -357,6 +370,50 @@ static void operator_add(struct walk *walk, const char *name)
     facts_add(walk->facts, FACT_OPERATOR, NULL, name, 0);
 }
 
+/* Is it a number, date or time by what the text says, whatever the catalog has? */
+static bool operand_is_scalar(const PgQuery__Node *node)
+{
+    const char *schema;
+    const char *name;
+    int kind;
+
+    switch ((int)node->node_case) {
+    case PG_QUERY__NODE__NODE_A_CONST:
+        kind = (int)node->a_const->val_case;
+        return kind == PG_QUERY__A__CONST__VAL_IVAL || kind == PG_QUERY__A__CONST__VAL_FVAL;
+    case PG_QUERY__NODE__NODE_TYPE_CAST:
+        if (!node->type_cast->type_name || node->type_cast->type_name->n_array_bounds > 0)
+            return false;
+        name = walk_names(node->type_cast->type_name->names, node->type_cast->type_name->n_names,
+                          &schema);
+        return schema && strcmp(schema, "pg_catalog") == 0 && LISTED(name, scalar_types);
+    default:
+        return false;
+    }
+}
+
+/* An operator that stands in the text, with what is known of its operands. */
+static void operator_add_with(struct walk *walk, const char *schema, const char *name,
+                              const PgQuery__Node *left, const PgQuery__Node *right)
+{
+    const PgQuery__Node *operands[] = {left, right};
+    struct fact fact = {.kind = FACT_OPERATOR, .schema = schema, .name = name};
+
+    for (unsigned i = 0; i < ARRAY_COUNT(operands); i++) {
+        const PgQuery__Node *node = operands[i];
+
+        if (!node)
+            continue;
+        if (operand_is_scalar(node)) {
+            fact.scalars |= 1U << i;
+        } else if (node->node_case == PG_QUERY__NODE__NODE_COLUMN_REF &&
+                   node->column_ref->n_fields > 0) {
+            fact.columns[i] = walk_string(node->column_ref->fields[node->column_ref->n_fields - 1]);
+        }
+    }
+    facts_add_fact(walk->facts, &fact);
+}
+
 static bool on_operation(struct walk *walk, const ProtobufCMessage *message)
 {
     const PgQuery__AExpr *operation = (const PgQuery__AExpr *)message;
@@ -374,13 +431,15 @@ static bool on_operation(struct walk *walk, const ProtobufCMessage *message)
         operator_add(walk, ">=");
         break;
     case PG_QUERY__A__EXPR__KIND__AEXPR_OP:
+        operator_add_with(walk, schema, name, operation->lexpr, operation->rexpr);
+        break;
     case PG_QUERY__A__EXPR__KIND__AEXPR_OP_ANY:
     case PG_QUERY__A__EXPR__KIND__AEXPR_OP_ALL:
     case PG_QUERY__A__EXPR__KIND__AEXPR_IN:
     case PG_QUERY__A__EXPR__KIND__AEXPR_LIKE:
     case PG_QUERY__A__EXPR__KIND__AEXPR_ILIKE:
     case PG_QUERY__A__EXPR__KIND__AEXPR_SIMILAR:
-        operator_add(walk, name);
+        operator_add_with(walk, schema, name, NULL, NULL);
         break;
     case PG_QUERY__A__EXPR__KIND__AEXPR_DISTINCT:
     case PG_QUERY__A__EXPR__KIND__AEXPR_NOT_DISTINCT:
@@ -400,8 +459,9 @@ static bool on_sublink(struct walk *walk, const ProtobufCMessage *message)
 
     if (sublink->n_oper_name > 0) {
         const char *schema;
+        const char *name = walk_names(sublink->oper_name, sublink->n_oper_name, &schema);
 
-        operator_add(walk, walk_names(sublink->oper_name, sublink->n_oper_name, &schema));
+        operator_add_with(walk, schema, name, NULL, NULL);
     } else if (sublink->testexpr) {
         operator_add(walk, "=");
     }
@@ -459,32 +519,36 @@ static bool on_range_function(struct walk *walk, const ProtobufCMessage *message
 
 #define RULE(kind, why, handler)                                                                   \
     {                                                                                              \
-        &pg_query__##kind##__descriptor, REASON_##why, handler                                     \
+        &pg_query__##kind##__descriptor, REASON_##why, false, handler                              \
+    }
+#define PASSIVE(kind, handler)                                                                     \
+    {                                                                                              \
+        &pg_query__##kind##__descriptor, REASON_NONE, true, handler                                \
     }
 
 static const struct walk_rule rules[] = {
-    RULE(node, NONE, NULL),
-    RULE(string, NONE, NULL),
-    RULE(column_ref, NONE, on_column),
-    RULE(a__const, NONE, on_constant),
-    RULE(res_target, NONE, on_target),
+    PASSIVE(node, NULL),
+    PASSIVE(string, NULL),
+    PASSIVE(column_ref, on_column),
+    PASSIVE(a__const, on_constant),
+    PASSIVE(res_target, on_target),
     RULE(a__expr, NONE, on_operation),
-    RULE(range_var, NONE, on_range_var),
-    RULE(alias, NONE, on_alias),
+    PASSIVE(range_var, on_range_var),
+    PASSIVE(alias, on_alias),
     RULE(func_call, NONE, on_call),
-    RULE(type_cast, NONE, on_cast),
-    RULE(type_name, NONE, on_type_name),
+    PASSIVE(type_cast, on_cast),
+    PASSIVE(type_name, on_type_name),
     RULE(bool_expr, NONE, NULL),
-    RULE(param_ref, NONE, NULL),
-    RULE(select_stmt, NONE, on_select),
+    PASSIVE(param_ref, NULL),
+    PASSIVE(select_stmt, on_select),
     RULE(join_expr, NONE, on_join),
-    RULE(sort_by, NONE, on_sort),
-    RULE(list, NONE, NULL),
-    RULE(integer, NONE, NULL),
-    RULE(float, NONE, NULL),
-    RULE(boolean, NONE, NULL),
-    RULE(bit_string, NONE, NULL),
-    RULE(a__star, NONE, NULL),
+    PASSIVE(sort_by, on_sort),
+    PASSIVE(list, NULL),
+    PASSIVE(integer, NULL),
+    PASSIVE(float, NULL),
+    PASSIVE(boolean, NULL),
+    PASSIVE(bit_string, NULL),
+    PASSIVE(a__star, NULL),
     RULE(null_test, NONE, NULL),
     RULE(boolean_test, NONE, NULL),
     RULE(case_expr, NONE, on_case),
@@ -492,9 +556,9 @@ static const struct walk_rule rules[] = {
     RULE(coalesce_expr, NONE, NULL),
     RULE(min_max_expr, NONE, NULL),
     RULE(sub_link, NONE, on_sublink),
-    RULE(range_subselect, NONE, NULL),
-    RULE(with_clause, NONE, NULL),
-    RULE(common_table_expr, NONE, on_cte),
+    PASSIVE(range_subselect, NULL),
+    PASSIVE(with_clause, NULL),
+    PASSIVE(common_table_expr, on_cte),
     RULE(row_expr, NONE, NULL),
     RULE(a__array_expr, NONE, NULL),
     RULE(a__indirection, NONE, on_indirection),

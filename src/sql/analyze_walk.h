@@ -20,6 +20,7 @@ struct walk {
 struct walk_rule {
     const ProtobufCMessageDescriptor *descriptor;
     enum reason reason; /* what such a node says against caching */
+    bool passive;       /* no value becomes one of another type here, but by a cast in the text */
     /* Adds facts; true if the children are to be walked as well. */
     bool (*handle)(struct walk *walk, const ProtobufCMessage *message);
 };

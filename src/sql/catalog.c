@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "base/macros.h"
 #include "base/mem.h"
 #include "catalog_build.h"
 #include "catalog_read.h"
@@ -165,35 +166,49 @@ size_t catalog_find_types(const struct catalog *catalog, const char *name, size_
     return high - low;
 }
 
-static const struct catalog_callable *callable_find(const struct catalog_callable *items,
-                                                    size_t count, const char *name)
+static size_t callable_find(const struct catalog_callable *items, size_t count, const char *name,
+                            const struct catalog_callable **first)
 {
     size_t low = 0;
+    size_t high = count;
 
-    while (low < count) {
-        size_t middle = low + (count - low) / 2;
-        int order = strcmp(items[middle].name, name);
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
 
-        if (order == 0)
-            return &items[middle];
-        if (order < 0)
+        if (strcmp(items[middle].name, name) < 0)
             low = middle + 1;
         else
-            count = middle;
+            high = middle;
     }
-    return NULL;
+    *first = items + low;
+    while (high < count && strcmp(items[high].name, name) == 0)
+        high++;
+    return high - low;
 }
 
-const struct catalog_callable *catalog_find_function_name(const struct catalog *catalog,
-                                                          const char *name)
+size_t catalog_find_functions(const struct catalog *catalog, const char *name,
+                              const struct catalog_callable **first)
 {
-    return callable_find(catalog->function_names, catalog->function_name_count, name);
+    return callable_find(catalog->function_names, catalog->function_name_count, name, first);
 }
 
-const struct catalog_callable *catalog_find_operator_name(const struct catalog *catalog,
-                                                          const char *name)
+size_t catalog_find_operators(const struct catalog *catalog, const char *name,
+                              const struct catalog_callable **first)
 {
-    return callable_find(catalog->operator_names, catalog->operator_name_count, name);
+    return callable_find(catalog->operator_names, catalog->operator_name_count, name, first);
+}
+
+/* int8, int2, int4, float4, float8, date, timestamp, timestamptz, interval, numeric. Source:
+ * pg_type.dat and pg_cast.dat of PostgreSQL 15. */
+bool catalog_type_is_scalar(uint32_t oid)
+{
+    static const uint32_t scalars[] = {20, 21, 23, 700, 701, 1082, 1114, 1184, 1186, 1700};
+
+    for (size_t i = 0; i < ARRAY_COUNT(scalars); i++) {
+        if (scalars[i] == oid)
+            return true;
+    }
+    return false;
 }
 
 const struct catalog_column *catalog_find_column(const struct catalog *catalog, uint32_t relation,

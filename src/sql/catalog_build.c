@@ -125,13 +125,27 @@ static bool name_read(struct catalog *catalog, struct slice value, const char **
     return true;
 }
 
+/* The name of a schema: one copy for a run of rows. */
+static bool schema_read(struct catalog_builder *builder, struct slice value, const char **out)
+{
+    if (builder->schema && slice_equal(value, slice_of_text(builder->schema))) {
+        *out = builder->schema;
+        return true;
+    }
+    if (!name_read(builder->catalog, value, out))
+        return false;
+    builder->schema = *out;
+    return true;
+}
+
 static bool type_add(struct catalog_builder *builder, const struct slice *values)
 {
     struct catalog_type type = {0};
 
     if (!oid_read(values[0], &type.oid) || !name_read(builder->catalog, values[1], &type.name) ||
         !bool_read(values[2], &type.builtin) || !char_read(values[3], &type.kind) ||
-        !oid_read(values[4], &type.element) || !oid_read(values[5], &type.base))
+        !oid_read(values[4], &type.element) || !oid_read(values[5], &type.base) ||
+        !schema_read(builder, values[6], &type.schema))
         return false;
     *BUILDER_ADD(builder, types) = type;
     return true;
@@ -167,13 +181,14 @@ static bool function_add(struct catalog_builder *builder, const struct slice *va
     if (!oid_read(values[0], &function.oid) ||
         !name_read(builder->catalog, values[1], &function.name) ||
         !bool_read(values[2], &function.builtin) ||
-        !bool_read(values[3], &function.in_pg_catalog) ||
+        !schema_read(builder, values[3], &function.schema) ||
         !char_read(values[4], &function.volatility) || !char_read(values[5], &function.kind) ||
         !bool_read(values[6], &function.c_language) || !bool_read(values[7], &function.extension) ||
         !oid_read(values[9], &defaults) || !bool_read(values[10], &function.variadic) ||
         !oid_read(values[11], &function.result) || !arguments_read(builder, values[8], &function) ||
         defaults > function.argument_count)
         return false;
+    function.in_pg_catalog = strcmp(function.schema, "pg_catalog") == 0;
     function.default_count = (uint16_t)defaults;
     *BUILDER_ADD(builder, functions) = function;
     return true;
@@ -186,7 +201,8 @@ static bool operator_add(struct catalog_builder *builder, const struct slice *va
     if (!oid_read(values[0], &operator.oid) ||
         !name_read(builder->catalog, values[1], &operator.name) ||
         !bool_read(values[2], &operator.builtin) || !oid_read(values[3], &operator.left) ||
-        !oid_read(values[4], &operator.right) || !oid_read(values[5], &operator.function))
+        !oid_read(values[4], &operator.right) || !oid_read(values[5], &operator.function) ||
+        !schema_read(builder, values[6], &operator.schema))
         return false;
     *BUILDER_ADD(builder, operators) = operator;
     return true;
@@ -222,7 +238,7 @@ static bool relation_add(struct catalog_builder *builder, const struct slice *va
     struct catalog_relation relation = {0};
     char persistence;
 
-    if (!oid_read(values[0], &relation.oid) || !name_read(catalog, values[1], &relation.schema) ||
+    if (!oid_read(values[0], &relation.oid) || !schema_read(builder, values[1], &relation.schema) ||
         !name_read(catalog, values[2], &relation.name) || !char_read(values[3], &relation.kind) ||
         !char_read(values[4], &persistence) || !bool_read(values[5], &relation.row_security))
         return false;
@@ -335,7 +351,7 @@ static bool row_add(struct catalog_builder *builder, enum catalog_query query,
     case CATALOG_QUERY_CASTS:
         return cast_add(builder, values);
     case CATALOG_QUERY_OPERATOR_CLASSES:
-        builder->operator_classes = true;
+        builder->catalog->operator_classes = true;
         return true;
     case CATALOG_QUERY_COLLATIONS:
         return collation_add(builder, values);

@@ -12,6 +12,7 @@ enum { FUNCTION_ARGUMENTS_MAX = 100 }; /* FUNC_MAX_ARGS of Postgres */
 struct raw_function {
     uint32_t oid;
     const char *name;
+    const char *schema;
     bool builtin; /* made by initdb */
     bool in_pg_catalog;
     bool c_language; /* C or internal */
@@ -31,6 +32,7 @@ struct raw_function {
 struct raw_operator {
     uint32_t oid;
     const char *name;
+    const char *schema;
     bool builtin;
     uint32_t left; /* 0: prefix operator */
     uint32_t right;
@@ -96,7 +98,7 @@ struct raw_code {
 
 struct catalog_builder {
     struct catalog *catalog; /* takes the derived arrays and the texts */
-    bool operator_classes;   /* users have changed how built-in types compare by default */
+    const char *schema;      /* that came last: rows of one schema often follow each other */
     RAW_ARRAY(catalog_type, types);
     RAW_ARRAY(raw_function, functions);
     RAW_ARRAY(raw_operator, operators);

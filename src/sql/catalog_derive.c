@@ -126,20 +126,13 @@ static bool type_is_foreign(struct catalog *catalog, uint32_t oid)
     return type && type->foreign;
 }
 
-/* A user-defined cast between types of which neither is an extension's own changes what built-in
- * names mean: nothing is cached then. But for text to enum by way of the enum's input function. */
-static void cast_judge(struct catalog *catalog, const struct raw_cast *cast)
+/* A foreign type that something else turns into by itself. */
+static void cast_reach(struct catalog *catalog, const struct raw_cast *cast)
 {
     struct catalog_type *target = catalog_type_mutable(catalog, cast->target);
 
-    if (!target || !catalog_type_mutable(catalog, cast->source)) {
-        catalog->casts_denied = true;
-        return;
-    }
-    bool from_foreign = type_is_foreign(catalog, cast->source);
-    if (!from_foreign && !target->foreign && !(cast->method == 'i' && target->kind == 'e'))
-        catalog->casts_denied = true;
-    if (!from_foreign && target->foreign && cast->context == 'i')
+    if (target && target->foreign && cast->context == 'i' &&
+        !type_is_foreign(catalog, cast->source))
         target->reachable = true;
 }
 
@@ -154,9 +147,7 @@ void catalog_derive_types(struct catalog_builder *builder)
     for (size_t i = 0; i < catalog->type_count; i++)
         type_classify(catalog, &catalog->types[i], 0);
     for (size_t i = 0; i < builder->casts_count; i++)
-        cast_judge(catalog, &builder->casts[i]);
-    if (builder->operator_classes)
-        catalog->casts_denied = true;
+        cast_reach(catalog, &builder->casts[i]);
     for (size_t i = 0; i < catalog->type_count; i++) { /* arrays follow their elements */
         struct catalog_type *element = catalog_type_mutable(catalog, catalog->types[i].element);
 
@@ -296,18 +287,22 @@ static bool function_takes_row(const struct catalog_builder *builder,
 
 static int function_name_order(const void *a, const void *b)
 {
-    return strcmp(((const struct raw_function *)a)->name, ((const struct raw_function *)b)->name);
+    const struct raw_function *left = a;
+    const struct raw_function *right = b;
+    int order = strcmp(left->name, right->name);
+
+    return order != 0 ? order : strcmp(left->schema, right->schema);
 }
 
-static void callable_join(struct catalog_callable *callable, bool left_out, bool read_allowed,
-                          enum function_effect effect, bool *seen)
+static void meaning_join(struct callable_meaning *meaning, bool left_out, bool read_allowed,
+                         enum function_effect effect)
 {
-    if (!left_out) {
-        callable->read_allowed = read_allowed && (callable->read_allowed || !*seen);
-        *seen = true;
-    }
-    if (effect > callable->effect)
-        callable->effect = effect;
+    if (!left_out && read_allowed)
+        meaning->read_allowed = true;
+    else if (!left_out)
+        meaning->read_denied = true;
+    if (effect > meaning->effect)
+        meaning->effect = effect;
 }
 
 static void function_names_derive(struct catalog_builder *builder)
@@ -316,7 +311,6 @@ static void function_names_derive(struct catalog_builder *builder)
     size_t count = builder->functions_count;
     struct raw_function *sorted = mem_alloc((count + 1) * sizeof(*sorted));
     struct catalog_callable *name = NULL;
-    bool seen = false;
 
     if (count > 0)
         memcpy(sorted, builder->functions, count * sizeof(*sorted));
@@ -325,14 +319,15 @@ static void function_names_derive(struct catalog_builder *builder)
     for (size_t i = 0; i < count; i++) {
         const struct raw_function *function = &sorted[i];
 
-        if (!name || strcmp(name->name, function->name) != 0) {
+        if (!name || strcmp(name->name, function->name) != 0 ||
+            strcmp(name->schema, function->schema) != 0) {
             name = &catalog->function_names[catalog->function_name_count++];
             name->name = function->name;
-            seen = false;
+            name->schema = function->schema;
         }
         bool timetz = function->builtin && function_has_timetz(builder, function);
-        callable_join(name, timetz || overload_is_foreign(builder, function),
-                      function->read_allowed, function->effect, &seen);
+        meaning_join(&name->meanings[0], timetz || overload_is_foreign(builder, function),
+                     function->read_allowed, function->effect);
         name->attribute |= function_takes_row(builder, function);
     }
     mem_free(sorted);
@@ -354,7 +349,33 @@ static void operator_judge(const struct catalog_builder *builder, struct raw_ope
 
 static int operator_name_order(const void *a, const void *b)
 {
-    return strcmp(((const struct raw_operator *)a)->name, ((const struct raw_operator *)b)->name);
+    const struct raw_operator *left = a;
+    const struct raw_operator *right = b;
+    int order = strcmp(left->name, right->name);
+
+    return order != 0 ? order : strcmp(left->schema, right->schema);
+}
+
+/* A text or an array, built in: no scalar turns into one by itself. */
+static bool is_no_scalar(struct catalog *catalog, uint32_t oid)
+{
+    const struct catalog_type *type = catalog_type_mutable(catalog, oid);
+
+    if (!type || !type->builtin)
+        return false;
+    return type->element != 0 || strcmp(type->name, "text") == 0 ||
+           strcmp(type->name, "varchar") == 0 || strcmp(type->name, "bpchar") == 0 ||
+           strcmp(type->name, "name") == 0;
+}
+
+/* Is an operator of users out of the question when operands are known to be scalars? */
+static bool operator_is_elsewhere(struct catalog *catalog, const struct raw_operator *item,
+                                  unsigned scalars)
+{
+    if (item->builtin || catalog->casts_scalar)
+        return false;
+    return ((scalars & OPERAND_LEFT) && is_no_scalar(catalog, item->left)) ||
+           ((scalars & OPERAND_RIGHT) && is_no_scalar(catalog, item->right));
 }
 
 static void operator_names_derive(struct catalog_builder *builder)
@@ -363,7 +384,6 @@ static void operator_names_derive(struct catalog_builder *builder)
     size_t count = builder->operators_count;
     struct raw_operator *sorted = mem_alloc((count + 1) * sizeof(*sorted));
     struct catalog_callable *name = NULL;
-    bool seen = false;
 
     if (count > 0)
         memcpy(sorted, builder->operators, count * sizeof(*sorted));
@@ -373,26 +393,105 @@ static void operator_names_derive(struct catalog_builder *builder)
         const struct raw_operator *item = &sorted[i];
         const struct raw_function *function = builder_find_function(builder, item->function);
 
-        if (!name || strcmp(name->name, item->name) != 0) {
+        if (!name || strcmp(name->name, item->name) != 0 ||
+            strcmp(name->schema, item->schema) != 0) {
             name = &catalog->operator_names[catalog->operator_name_count++];
             name->name = item->name;
-            seen = false;
+            name->schema = item->schema;
         }
         bool left_out = item->builtin ? is_timetz(item->left) || is_timetz(item->right)
                                       : argument_is_foreign(catalog, item->left, function) ||
                                             argument_is_foreign(catalog, item->right, function);
         bool allowed = item->builtin && function && function->builtin &&
                        (function->volatility == 'i' || function->volatility == 's');
-        callable_join(name, left_out, allowed, item->effect, &seen);
+        for (unsigned scalars = 0; scalars < OPERAND_COMBINATIONS; scalars++) {
+            if (!operator_is_elsewhere(catalog, item, scalars))
+                meaning_join(&name->meanings[scalars], left_out, allowed, item->effect);
+        }
     }
     mem_free(sorted);
     catalog->bytes += count * sizeof(*catalog->operator_names);
 }
 
-void catalog_derive_functions(struct catalog_builder *builder)
+/* Does the cast depend on its value alone, whoever applies it where? The input functions of dates
+ * and times do not: they take the word "now". */
+static bool cast_is_proven(const struct catalog_type *source, const struct catalog_type *target,
+                           const struct raw_cast *cast, const struct raw_function *function)
+{
+    bool known = (source->class == TYPE_SAFE || source->class == TYPE_DATETIME) &&
+                 target->class == TYPE_SAFE && !target->foreign && !source->foreign;
+
+    return known && (cast->function == 0 || (function && function->read_allowed));
+}
+
+/* What a cast of users may spoil: what is cast to its target in so many words, and, if it applies by
+ * itself, each statement with an expression in which a value of its source may stand. One that is
+ * made for assignment applies in conditions and LIMIT too. */
+static void cast_judge(const struct catalog_builder *builder, const struct raw_cast *cast)
 {
     struct catalog *catalog = builder->catalog;
+    struct catalog_type *source = catalog_type_mutable(catalog, cast->source);
+    struct catalog_type *target = catalog_type_mutable(catalog, cast->target);
+    const struct raw_function *function = builder_find_function(builder, cast->function);
 
+    if (!source || !target) {
+        catalog->casts_builtin = catalog->casts_builtin_code = catalog->casts_scalar = true;
+        return;
+    }
+    bool foreign = source->foreign || target->foreign;
+    bool spoils = !foreign && !cast_is_proven(source, target, cast, function);
+    bool code = cast->function != 0 && (!function || function->effect != FUNCTION_HARMLESS);
+    bool by_itself = cast->context == 'i' || (cast->context == 'a' && target->builtin);
+    target->cast_user |= spoils;
+    target->cast_code |= code;
+    if (cast->context != 'e')
+        target->code |= code;
+    if (catalog_type_is_scalar(source->oid) && cast->context == 'i' &&
+        is_no_scalar(catalog, target->oid))
+        catalog->casts_scalar = true;
+    if (!by_itself || (!spoils && !code))
+        return;
+    if (source->builtin) {
+        catalog->casts_builtin |= spoils;
+        catalog->casts_builtin_code |= code;
+    } else {
+        source->cast_source = true;
+        catalog->casts_users |= spoils;
+        catalog->casts_users_code |= code;
+    }
+}
+
+static void casts_derive(struct catalog_builder *builder)
+{
+    struct catalog *catalog = builder->catalog;
+    bool code = false;
+
+    for (size_t i = 0; i < builder->casts_count; i++)
+        cast_judge(builder, &builder->casts[i]);
+    for (size_t i = 0; i < catalog->type_count; i++)
+        code |= catalog->types[i].cast_code;
+    for (size_t i = 0; i < catalog->type_count; i++) {
+        struct catalog_type *type = &catalog->types[i];
+
+        /* Domains and rows are made of values of other types: all of them at once. */
+        if (code && !type->builtin && (type->kind == 'd' || type->kind == 'c'))
+            type->cast_code = type->code = true;
+    }
+    for (size_t i = 0; i < catalog->type_count; i++) { /* arrays follow their elements */
+        struct catalog_type *type = &catalog->types[i];
+        const struct catalog_type *element = catalog_type_mutable(catalog, type->element);
+
+        if (!element)
+            continue;
+        type->cast_user |= element->cast_user;
+        type->cast_code |= element->cast_code;
+        type->cast_source |= element->cast_source;
+        type->code |= element->code;
+    }
+}
+
+void catalog_derive_functions(struct catalog_builder *builder)
+{
     array_sort(builder->functions, builder->functions_count, sizeof(*builder->functions),
                oid_order);
     array_sort(builder->operators, builder->operators_count, sizeof(*builder->operators),
@@ -401,15 +500,9 @@ void catalog_derive_functions(struct catalog_builder *builder)
         function_judge(builder, &builder->functions[i]);
     for (size_t i = 0; i < builder->operators_count; i++)
         operator_judge(builder, &builder->operators[i]);
+    casts_derive(builder);
     function_names_derive(builder);
     operator_names_derive(builder);
-    for (size_t i = 0; i < builder->casts_count; i++) {
-        const struct raw_cast *cast = &builder->casts[i];
-        const struct raw_function *function = builder_find_function(builder, cast->function);
-
-        if (cast->function != 0 && (!function || function->effect != FUNCTION_HARMLESS))
-            catalog->casts_code = true;
-    }
 }
 
 /* May running it call a function that is not known to be harmless? */

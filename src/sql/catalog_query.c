@@ -20,10 +20,10 @@ static const struct {
 } queries[CATALOG_QUERY_COUNT] = {
     [CATALOG_QUERY_TYPES] = {
         "SELECT t.oid, t.typname, n.nspname = 'pg_catalog' AND t.oid < 16384, t.typtype,"
-        " CASE WHEN t.typcategory = 'A' THEN t.typelem ELSE 0 END, t.typbasetype"
-        " FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace", 6},
+        " CASE WHEN t.typcategory = 'A' THEN t.typelem ELSE 0 END, t.typbasetype, n.nspname"
+        " FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace", 7},
     [CATALOG_QUERY_FUNCTIONS] = {
-        "SELECT p.oid, p.proname, p.oid < 16384, n.nspname = 'pg_catalog', p.provolatile,"
+        "SELECT p.oid, p.proname, p.oid < 16384, n.nspname, p.provolatile,"
         " p.prokind, l.lanname IN ('c', 'internal'),"
         " EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass"
         "  AND d.objid = p.oid AND d.deptype = 'e'),"
@@ -32,8 +32,8 @@ static const struct {
         " JOIN pg_language l ON l.oid = p.prolang", 12},
     [CATALOG_QUERY_OPERATORS] = {
         "SELECT o.oid, o.oprname, n.nspname = 'pg_catalog' AND o.oid < 16384, o.oprleft,"
-        " o.oprright, o.oprcode::oid"
-        " FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace", 6},
+        " o.oprright, o.oprcode::oid, n.nspname"
+        " FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace", 7},
     [CATALOG_QUERY_CASTS] = {
         "SELECT castsource, casttarget, castfunc, castcontext, castmethod"
         " FROM pg_cast WHERE oid >= 16384", 5},

@@ -23,6 +23,7 @@ enum type_class {
 struct catalog_type {
     uint32_t oid;
     const char *name;
+    const char *schema;
     uint32_t element; /* of an array, else 0 */
     uint32_t base;    /* of a domain, else 0 */
     char kind;        /* pg_type.typtype */
@@ -30,18 +31,38 @@ struct catalog_type {
     bool foreign;   /* a base type of an extension, or an array of one: see overloads below */
     bool reachable; /* foreign, and some implicit cast makes one from a type that is not */
     bool time;      /* time without time zone, or an array of it */
-    bool code;      /* casting to it runs unknown functions (checks of domains) */
+    bool code;      /* a value that becomes one runs unknown functions (checks of domains, casts
+                     * of users that are not for CAST alone) */
+    bool cast_user; /* a cast of users makes one, and is not proven to depend on its value alone */
+    bool cast_code; /* a cast of users to it runs unknown functions */
+    bool cast_source; /* made by users, and turns into something else by itself with such a cast */
     enum type_class class;
 };
 
-/* All functions or all operators of one name taken together: what calling that name may do.
- * Overloads that need an argument of a foreign type are left out of read_allowed: statements with
- * values of such types are never cached, and nothing else turns into one by itself. */
+/* Which operands of an operator are known to be a number, date or time. */
+enum operand_scalar {
+    OPERAND_LEFT = 1 << 0,
+    OPERAND_RIGHT = 1 << 1,
+    OPERAND_COMBINATIONS = 4,
+};
+
+/* What calling a name may do. */
+struct callable_meaning {
+    bool read_denied;  /* of some overload that counts */
+    bool read_allowed; /* and of some */
+    enum function_effect effect;
+};
+
+/* All functions or all operators of one name in one schema taken together. Overloads that need an
+ * argument of a foreign type are left out of read_allowed: statements with values of such types are
+ * never cached, and nothing else turns into one by itself. */
 struct catalog_callable {
     const char *name;
-    bool read_allowed;
+    const char *schema;
     bool attribute; /* t.name may call it: its first argument may be a row */
-    enum function_effect effect;
+    /* By enum operand_scalar: without the operators of users that take a text or an array where a
+     * scalar stands. Functions have the first alone. */
+    struct callable_meaning meanings[OPERAND_COMBINATIONS];
 };
 
 /* Which tables a write may reach: a run of catalog->closures. */
@@ -71,6 +92,7 @@ struct catalog_relation {
     bool temporary;
     bool row_security;
     bool has_time;           /* a column of type time */
+    bool has_cast_source;    /* a column of a type with cast_source */
     bool read_code;          /* reading it may run unknown functions */
     bool read_elsewhere;     /* a foreign table: what reading does is not ours to know */
     enum reason read_reason; /* REASON_NONE: reading it may be cached */
@@ -97,9 +119,15 @@ struct catalog {
     _Atomic(unsigned) refs;
     uint64_t version;
     size_t bytes;
-    bool casts_denied;   /* user-defined casts may change what built-in types do: cache nothing */
-    bool casts_code;     /* user-defined casts may run unknown functions: anything may write */
-    bool domains_code;   /* so may the checks of some domain */
+    bool operator_classes; /* users have changed how built-in types compare by default */
+    /* Casts of users that apply by themselves and are not proven to depend on their value alone:
+     * from built-in types, and from types that users have made. Code: they run unknown functions. */
+    bool casts_builtin;
+    bool casts_builtin_code;
+    bool casts_users;
+    bool casts_users_code;
+    bool casts_scalar;   /* one turns a number, date or time into a text or an array */
+    bool domains_code;   /* the checks of some domain run unknown functions */
     bool event_triggers; /* DDL runs unknown functions */
 
     struct catalog_relation *relations; /* by oid */
@@ -108,9 +136,9 @@ struct catalog {
     struct catalog_type *types;  /* by oid */
     size_t type_count;
     uint32_t *types_by_name;
-    struct catalog_callable *function_names; /* by name */
+    struct catalog_callable *function_names; /* by name and schema */
     size_t function_name_count;
-    struct catalog_callable *operator_names; /* by name */
+    struct catalog_callable *operator_names; /* by name and schema */
     size_t operator_name_count;
     struct catalog_column *columns; /* by relation and name */
     size_t column_count;
@@ -130,10 +158,14 @@ const struct catalog_relation *catalog_find_relation(const struct catalog *catal
 size_t catalog_find_types(const struct catalog *catalog, const char *name, size_t *first);
 const struct catalog_type *catalog_find_type(const struct catalog *catalog, uint32_t oid);
 
-const struct catalog_callable *catalog_find_function_name(const struct catalog *catalog,
-                                                          const char *name);
-const struct catalog_callable *catalog_find_operator_name(const struct catalog *catalog,
-                                                          const char *name);
+/* What is called by that name: a run of function_names, one item for each schema. */
+size_t catalog_find_functions(const struct catalog *catalog, const char *name,
+                              const struct catalog_callable **first);
+size_t catalog_find_operators(const struct catalog *catalog, const char *name,
+                              const struct catalog_callable **first);
+/* True for numbers, dates and times: built-in types that never turn into a text or an array by
+ * themselves. */
+bool catalog_type_is_scalar(uint32_t oid);
 const struct catalog_column *catalog_find_column(const struct catalog *catalog, uint32_t relation,
                                                  const char *name);
 bool catalog_has_collation(const struct catalog *catalog, const char *name);

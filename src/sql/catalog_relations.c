@@ -185,6 +185,8 @@ static void columns_derive(struct derive *derive)
             relation->read_reason = REASON_COLUMN_TYPE;
         if (!type || type->time)
             relation->has_time = true;
+        if (!type || type->cast_source)
+            relation->has_cast_source = true;
         if (!type || type->code)
             derive->nodes[at].write_code = true;
     }

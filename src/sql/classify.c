@@ -1,9 +1,10 @@
-/* The proof: every name that a text uses is looked up, without the search_path, and the worst of
- * all that the name could mean decides.
+/* The proof: every name that a text uses is looked up, and the worst of all that the name could mean
+ * decides.
  *
  * Names      An unqualified name stands for every relation, function, operator or type of that name
- *            in any schema. What a session's search_path makes of it is among them; which one it is
- *            is part of the key elsewhere.
+ *            in any schema of the session's search_path, or in any schema at all where the path is
+ *            not known. What Postgres makes of it is among them; which one it is is part of the key
+ *            elsewhere.
  * Two sides  Reading (may the answer be cached, and what does it depend on) and effects (what may
  *            the statement do). A reason against caching never ends the walk: effects are collected
  *            to the end.
@@ -13,14 +14,28 @@
 #include <stdio.h>
 
 #include "catalog_read.h"
+#include "scope.h"
 #include "sql/scan.h"
 
 struct proof {
     const struct facts *facts;
     const struct catalog *catalog;
     struct verdict *out;
-    bool has_time;     /* a value of type time may occur */
-    bool has_timezone; /* AT TIME ZONE: of a time it depends on the day */
+    bool has_time;        /* a value of type time may occur */
+    bool has_timezone;    /* AT TIME ZONE: of a time it depends on the day */
+    bool has_cast_source; /* a value of a type with cast_source may occur */
+    bool has_param;       /* of a type that the client may have chosen */
+    struct scope scope;
+};
+
+/* What a name may mean as a type: the worst of all that it stands for. */
+struct type_meaning {
+    bool found;
+    enum type_class class;
+    bool code; /* casting to it runs unknown functions */
+    bool time;
+    bool cast_user;
+    bool cast_source;
 };
 
 static void deny(struct proof *proof, enum reason reason, const char *object)
@@ -98,6 +113,7 @@ static void relation_read(struct proof *proof, const struct catalog_relation *re
     if (relation->read_elsewhere)
         out->effects |= EFFECT_WRITES_ALL;
     proof->has_time |= relation->has_time;
+    proof->has_cast_source |= relation->has_cast_source;
     if (relation->read_reason != REASON_NONE) {
         deny(proof, relation->read_reason, relation->full_name);
         return;
@@ -127,6 +143,7 @@ static void closure_write(struct proof *proof, const struct closure *closure)
 static void relation_write(struct proof *proof, enum fact_kind kind,
                            const struct catalog_relation *relation)
 {
+    proof->has_cast_source |= relation->has_cast_source;
     if (relation->system) { /* the catalog itself, or a view like pg_settings */
         pin(proof, PIN_UNKNOWN, EFFECTS_FUNCTION | EFFECT_GLOBAL);
         return;
@@ -167,7 +184,7 @@ static void relation_judge(struct proof *proof, const struct fact *fact)
         const struct catalog_relation *relation =
             &proof->catalog->relations[proof->catalog->relations_by_name[i]];
 
-        if (fact->schema && strcmp(fact->schema, relation->schema) != 0)
+        if (!scope_has(&proof->scope, fact->schema, relation->schema))
             continue;
         found = true;
         if (fact->kind == FACT_READ)
@@ -182,107 +199,118 @@ static void relation_judge(struct proof *proof, const struct fact *fact)
 
 /* --- functions, operators, attributes --- */
 
-/* The worst class of all types that the name may mean; false if there is none. */
-static bool type_class_named(const struct proof *proof, const struct fact *fact,
-                             enum type_class *out_class, bool *out_code, bool *out_time)
+static struct type_meaning type_named(const struct proof *proof, const struct fact *fact)
 {
+    struct type_meaning meaning = {.class = TYPE_SAFE};
     size_t first;
     size_t count = catalog_find_types(proof->catalog, fact->name, &first);
-    bool only_builtin = fact->schema && strcmp(fact->schema, "pg_catalog") == 0;
-    bool found = false;
 
-    *out_class = TYPE_SAFE;
-    *out_code = false;
-    *out_time = false;
     for (size_t i = first; i < first + count; i++) {
         const struct catalog_type *type = &proof->catalog->types[proof->catalog->types_by_name[i]];
 
-        if (only_builtin && !type->builtin)
+        if (!scope_has(&proof->scope, fact->schema, type->schema))
             continue;
-        found = true;
-        if (type->class > *out_class)
-            *out_class = type->class;
-        *out_code |= type->code;
-        *out_time |= type->time;
+        meaning.found = true;
+        if (type->class > meaning.class)
+            meaning.class = type->class;
+        meaning.code |= type->code || type->cast_code;
+        meaning.time |= type->time;
+        meaning.cast_user |= type->cast_user;
+        meaning.cast_source |= type->cast_source;
     }
-    return found;
+    return meaning;
+}
+
+/* A cast to a type of that name. `checked`: of no text that exists only at run time. */
+static void meaning_judge(struct proof *proof, const struct type_meaning *meaning, const char *name,
+                          bool checked)
+{
+    if (meaning->code)
+        effect_join(proof, FUNCTION_UNKNOWN);
+    proof->has_time |= meaning->time;
+    proof->has_cast_source |= meaning->cast_source;
+    if (meaning->cast_user || meaning->class > TYPE_DATETIME ||
+        (meaning->class == TYPE_DATETIME && !checked))
+        deny(proof, REASON_TYPE, name);
 }
 
 /* name(x) is a cast where a type has that name. */
-static void call_as_cast_judge(struct proof *proof, const struct fact *fact)
+static bool call_as_cast_judge(struct proof *proof, const struct fact *fact, unsigned flags)
 {
-    enum type_class class;
-    bool code;
-    bool time;
+    struct type_meaning meaning = type_named(proof, fact);
 
-    if (!type_class_named(proof, fact, &class, &code, &time))
-        return;
-    if (code)
-        effect_join(proof, FUNCTION_UNKNOWN);
-    proof->has_time |= time;
-    if (class == TYPE_SAFE)
-        return;
-    if (class == TYPE_DATETIME &&
-        (!(fact->flags & FACT_ONE_ARGUMENT) || (fact->flags & FACT_CHECKED)))
-        return;
-    deny(proof, REASON_TYPE, fact->name);
+    if (meaning.found)
+        meaning_judge(proof, &meaning, fact->name,
+                      !(flags & FACT_ONE_ARGUMENT) || (flags & FACT_CHECKED));
+    return meaning.found;
+}
+
+/* All that a name may call, taken together; false if there is nothing. */
+static bool callables_join(const struct proof *proof, const struct fact *fact,
+                           const struct catalog_callable *callables, size_t count, unsigned scalars,
+                           bool attributes, struct callable_meaning *out)
+{
+    bool found = false;
+
+    *out = (struct callable_meaning){0};
+    for (size_t i = 0; i < count; i++) {
+        const struct callable_meaning *meaning = &callables[i].meanings[scalars];
+
+        if (!scope_has(&proof->scope, fact->schema, callables[i].schema) ||
+            (attributes && !callables[i].attribute))
+            continue;
+        found = true;
+        out->read_allowed |= meaning->read_allowed;
+        out->read_denied |= meaning->read_denied;
+        if (meaning->effect > out->effect)
+            out->effect = meaning->effect;
+    }
+    if (out->read_denied)
+        out->read_allowed = false;
+    return found;
 }
 
 static void function_judge(struct proof *proof, const struct fact *fact)
 {
-    const struct catalog_callable *callable =
-        catalog_find_function_name(proof->catalog, fact->name);
-    enum type_class class;
-    bool code;
-    bool time;
+    const struct catalog_callable *callables;
+    size_t count = catalog_find_functions(proof->catalog, fact->name, &callables);
+    struct callable_meaning meaning;
+    bool is_type = call_as_cast_judge(proof, fact, fact->flags);
 
-    call_as_cast_judge(proof, fact);
     if (strcmp(fact->name, "timezone") == 0)
         proof->has_timezone = true;
     if (strcmp(fact->name, "make_time") == 0)
         proof->has_time = true;
-    if (!callable) {
+    if (!callables_join(proof, fact, callables, count, 0, false, &meaning)) {
         /* A cast, or a column in the notation of a function, or something new. */
-        if (!type_class_named(proof, fact, &class, &code, &time)) {
+        if (!is_type) {
             deny(proof, REASON_FUNCTION, fact->name);
             effect_join(proof, FUNCTION_UNKNOWN);
         }
         return;
     }
-    effect_join(proof, callable->effect);
+    effect_join(proof, meaning.effect);
     if (proof->catalog->domains_code && functions_fills_rows(fact->name))
         effect_join(proof, FUNCTION_UNKNOWN);
-    if (!callable->read_allowed)
+    if (!meaning.read_allowed)
         deny(proof, REASON_FUNCTION, fact->name);
-}
-
-static void operator_judge(struct proof *proof, const struct fact *fact)
-{
-    const struct catalog_callable *callable =
-        catalog_find_operator_name(proof->catalog, fact->name);
-
-    effect_join(proof, callable ? callable->effect : FUNCTION_UNKNOWN);
-    if (!callable || !callable->read_allowed)
-        deny(proof, REASON_OPERATOR, fact->name);
 }
 
 /* (x).name calls any function of one argument, or is a cast. So does t.name where t may be a
  * function in FROM, whose name stands for its values; else t is a row. */
 static void attribute_judge(struct proof *proof, const struct fact *fact)
 {
-    const struct catalog_callable *callable =
-        catalog_find_function_name(proof->catalog, fact->name);
+    const struct catalog_callable *callables;
+    size_t count = catalog_find_functions(proof->catalog, fact->name, &callables);
     bool any_type = (fact->flags & FACT_ONE_ARGUMENT) || proof->facts->function_table;
+    struct callable_meaning meaning;
 
-    if (any_type) {
-        struct fact call = *fact;
-        call.flags = FACT_ONE_ARGUMENT;
-        call_as_cast_judge(proof, &call);
-    }
-    if (!callable || !(callable->attribute || any_type))
+    if (any_type)
+        (void)call_as_cast_judge(proof, fact, FACT_ONE_ARGUMENT);
+    if (!callables_join(proof, fact, callables, count, 0, !any_type, &meaning))
         return;
-    effect_join(proof, callable->effect);
-    if (!callable->read_allowed)
+    effect_join(proof, meaning.effect);
+    if (!meaning.read_allowed)
         deny(proof, REASON_COLUMN_NAME, fact->name);
 }
 
@@ -290,20 +318,31 @@ static void attribute_judge(struct proof *proof, const struct fact *fact)
 
 static void cast_judge(struct proof *proof, const struct fact *fact)
 {
-    enum type_class class;
-    bool code;
-    bool time;
+    struct type_meaning meaning = type_named(proof, fact);
 
-    if (!type_class_named(proof, fact, &class, &code, &time)) {
+    if (!meaning.found) { /* one that came since: its input may run anything */
         deny(proof, REASON_TYPE, fact->name);
+        effect_join(proof, FUNCTION_UNKNOWN);
         return;
     }
-    if (code)
-        effect_join(proof, FUNCTION_UNKNOWN);
-    proof->has_time |= time;
-    if (class == TYPE_SAFE || (class == TYPE_DATETIME && (fact->flags & FACT_CHECKED)))
-        return;
-    deny(proof, REASON_TYPE, fact->name);
+    meaning_judge(proof, &meaning, fact->name, (fact->flags & FACT_CHECKED) != 0);
+}
+
+/* --- columns --- */
+
+/* Names that the grammar gives to columns of their own. */
+static bool name_is_made(const char *name)
+{
+    static const char *const names[] = {"array",    "case",      "coalesce",   "exists",
+                                        "greatest", "grouping",  "least",      "nullif",
+                                        "row",      "xmlconcat", "xmlelement", "xmlforest",
+                                        "xmlparse", "xmlpi",     "xmlroot",    "xmlserialize"};
+
+    for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
+        if (strcmp(names[i], name) == 0)
+            return true;
+    }
+    return strncmp(name, "column", strlen("column")) == 0; /* of VALUES */
 }
 
 /* Does the statement give this name to anything that is no column of a table? */
@@ -317,37 +356,77 @@ static bool name_is_given(const struct proof *proof, const char *name)
         if (fact->kind == FACT_LABEL || fact->kind == FACT_FUNCTION || fact->kind == FACT_CAST)
             return true;
     }
-    return strncmp(name, "column", strlen("column")) == 0; /* of VALUES */
+    return name_is_made(name);
 }
 
-/* A column that is cast to a date or time must be one in every table that has it. */
-static void cast_column_judge(struct proof *proof, const struct fact *fact)
+/* Is whatever stands under that name in the statement a column, of a type that `is_one` likes in
+ * every table that has it? */
+static bool column_is(const struct proof *proof, const char *name,
+                      bool (*is_one)(const struct catalog_type *type))
 {
     const struct catalog *catalog = proof->catalog;
     bool found = false;
-    bool safe = !proof->facts->function_table && !name_is_given(proof, fact->name);
 
-    for (unsigned i = 0; i < proof->facts->count && safe; i++) {
+    if (proof->facts->function_table || name_is_given(proof, name))
+        return false;
+    for (unsigned i = 0; i < proof->facts->count; i++) {
         const struct fact *read = &proof->facts->list[i];
         size_t first;
 
-        if (read->kind != FACT_READ)
+        if (read->kind > FACT_WRITE) /* UPDATE and DELETE have columns of their target */
             continue;
         size_t count = catalog_find_named(catalog, read->name, &first);
         for (size_t at = first; at < first + count; at++) {
             const struct catalog_column *column = catalog_find_column(
-                catalog, catalog->relations[catalog->relations_by_name[at]].oid, fact->name);
+                catalog, catalog->relations[catalog->relations_by_name[at]].oid, name);
 
             if (!column)
                 continue;
             const struct catalog_type *type = catalog_find_type(catalog, column->type);
             found = true;
-            if (!type || type->class != TYPE_DATETIME)
-                safe = false;
+            if (!type || !is_one(type))
+                return false;
         }
     }
-    if (!found || !safe)
+    return found;
+}
+
+static bool type_is_datetime(const struct catalog_type *type)
+{
+    return type->class == TYPE_DATETIME;
+}
+
+static bool type_is_scalar(const struct catalog_type *type)
+{
+    return catalog_type_is_scalar(type->oid);
+}
+
+/* A column that is cast to a date or time must be one in every table that has it. */
+static void cast_column_judge(struct proof *proof, const struct fact *fact)
+{
+    if (!column_is(proof, fact->name, type_is_datetime))
         deny(proof, REASON_TYPE, fact->name);
+}
+
+static void operator_judge(struct proof *proof, const struct fact *fact)
+{
+    const struct catalog_callable *callables;
+    size_t count = catalog_find_operators(proof->catalog, fact->name, &callables);
+    unsigned scalars = fact->scalars;
+    struct callable_meaning meaning;
+    bool found = callables_join(proof, fact, callables, count, scalars, false, &meaning);
+
+    /* Only where it matters what stands in the columns. */
+    if (found && (!meaning.read_allowed || meaning.effect != FUNCTION_HARMLESS)) {
+        for (unsigned i = 0; i < ARRAY_COUNT(fact->columns); i++) {
+            if (fact->columns[i] && column_is(proof, fact->columns[i], type_is_scalar))
+                scalars |= 1U << i;
+        }
+        found = callables_join(proof, fact, callables, count, scalars, false, &meaning);
+    }
+    effect_join(proof, found ? meaning.effect : FUNCTION_UNKNOWN);
+    if (!found || !meaning.read_allowed)
+        deny(proof, REASON_OPERATOR, fact->name);
 }
 
 static void collation_judge(struct proof *proof, const struct fact *fact)
@@ -410,6 +489,20 @@ static void judge_blindly(struct proof *proof)
     deny(proof, REASON_NO_CATALOG, "");
 }
 
+/* Casts of users that apply without being named. */
+static void implicit_casts_judge(struct proof *proof)
+{
+    const struct catalog *catalog = proof->catalog;
+    bool users = proof->has_cast_source || proof->has_param || proof->facts->function_table;
+
+    if (!proof->facts->coerces)
+        return;
+    if (catalog->casts_builtin_code || (users && catalog->casts_users_code))
+        effect_join(proof, FUNCTION_UNKNOWN);
+    if (catalog->casts_builtin || (users && catalog->casts_users))
+        deny(proof, REASON_TYPE, "user-defined cast");
+}
+
 static void judge(struct proof *proof)
 {
     const struct catalog *catalog = proof->catalog;
@@ -419,18 +512,20 @@ static void judge(struct proof *proof)
         fact_judge(proof, &proof->facts->list[i]);
     if (proof->has_time && proof->has_timezone)
         deny(proof, REASON_FUNCTION, "timezone");
-    if (proof->facts->planned && catalog->casts_code)
-        effect_join(proof, FUNCTION_UNKNOWN);
-    if (catalog->casts_denied)
-        deny(proof, REASON_TYPE, "user-defined cast");
+    implicit_casts_judge(proof);
+    if (catalog->operator_classes)
+        deny(proof, REASON_TYPE, "user-defined operator class");
     if ((proof->out->effects & EFFECT_DDL) && catalog->event_triggers)
         pin(proof, PIN_FUNCTION, EFFECT_DIRTY);
 }
 
 void classify_facts(const struct facts *facts, unsigned scan_flags, const struct catalog *catalog,
-                    struct verdict *out)
+                    const struct proof_scope *scope, struct verdict *out)
 {
     struct proof proof = {.facts = facts, .catalog = catalog, .out = out};
+
+    proof.has_param = (scan_flags & SCAN_PARAM) != 0;
+    scope_init(&proof.scope, scope);
 
     *out = (struct verdict){.reason = facts->reason, .effects = facts->effects, .pin = facts->pin};
     (void)snprintf(out->object, sizeof(out->object), "%s", facts->object);

@@ -3,7 +3,7 @@
 
 #include "facts.h"
 
-/* catalog  NULL: see verdict_prove.
+/* catalog, scope  NULL: see verdict_prove.
  * Sets all of *out. */
 void classify_facts(const struct facts *facts, unsigned scan_flags, const struct catalog *catalog,
-                    struct verdict *out);
+                    const struct proof_scope *scope, struct verdict *out);

@@ -32,8 +32,10 @@ static bool is_repeated(const struct facts *facts, const struct fact *fact)
     for (unsigned i = first; i < facts->count; i++) {
         const struct fact *old = &facts->list[i];
 
-        if (old->kind == fact->kind && old->flags == fact->flags &&
-            text_equal(old->name, fact->name) && text_equal(old->schema, fact->schema))
+        if (old->kind == fact->kind && old->flags == fact->flags && old->scalars == fact->scalars &&
+            text_equal(old->name, fact->name) && text_equal(old->schema, fact->schema) &&
+            text_equal(old->columns[0], fact->columns[0]) &&
+            text_equal(old->columns[1], fact->columns[1]))
             return true;
     }
     return false;
@@ -44,7 +46,12 @@ void facts_add(struct facts *facts, enum fact_kind kind, const char *schema, con
 {
     const struct fact fact = {.kind = kind, .flags = flags, .schema = schema, .name = name};
 
-    if (is_repeated(facts, &fact))
+    facts_add_fact(facts, &fact);
+}
+
+void facts_add_fact(struct facts *facts, const struct fact *fact)
+{
+    if (is_repeated(facts, fact))
         return;
     if (facts->count == facts->cap) {
         if (facts->cap == FACTS_MAX) {
@@ -54,7 +61,7 @@ void facts_add(struct facts *facts, enum fact_kind kind, const char *schema, con
         facts->cap = facts->cap ? facts->cap * 2 : 32;
         facts->list = mem_resize(facts->list, facts->cap * sizeof(*facts->list));
     }
-    facts->list[facts->count++] = fact;
+    facts->list[facts->count++] = *fact;
 }
 
 void facts_deny(struct facts *facts, enum reason reason, const char *object)

@@ -36,6 +36,10 @@ struct fact {
     unsigned flags;     /* enum fact_flag */
     const char *schema; /* NULL: not qualified */
     const char *name;
+    /* Of an operator: columns that stand left and right of it, and which operands the text alone
+     * shows to be numbers, dates or times (enum operand_scalar). */
+    const char *columns[2];
+    unsigned scalars;
 };
 
 enum { FACTS_MAX = 4096 };
@@ -45,7 +49,10 @@ struct facts {
     enum pin pin;
     enum reason reason; /* the first thing against caching that the text alone shows */
     char object[VERDICT_OBJECT_MAX];
+    unsigned statements;
     bool planned;        /* expressions are computed: casts and operators may run code */
+    bool coerces;        /* there is an expression in which a value may become one of another type
+                          * without a cast in the text */
     bool function_table; /* a function in FROM: its columns have names that we do not know */
     unsigned count;
     unsigned cap;
@@ -66,6 +73,7 @@ void facts_init(struct facts *facts);
 void facts_fini(struct facts *facts);
 
 /* Adds a fact; beyond FACTS_MAX the whole text becomes one that nothing is known about. */
+void facts_add_fact(struct facts *facts, const struct fact *fact);
 void facts_add(struct facts *facts, enum fact_kind kind, const char *schema, const char *name,
                unsigned flags);
 

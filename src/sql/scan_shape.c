@@ -83,6 +83,23 @@ static uint8_t kind_letter(enum lex_kind kind)
     return 0;
 }
 
+/* A constant behind UESCAPE says how the name or text before it is read. */
+static bool follows_uescape(const uint8_t *begin, const uint8_t *at)
+{
+    static const char word[] = "uescape";
+    size_t len = sizeof(word) - 1;
+
+    if (at > begin && lex_is_class(at[-1], LEX_CLASS_SPACE))
+        at--;
+    if ((size_t)(at - begin) < len)
+        return false;
+    for (size_t i = 0; i < len; i++) {
+        if ((at[(ptrdiff_t)i - (ptrdiff_t)len] | 0x20) != (uint8_t)word[i])
+            return false;
+    }
+    return true;
+}
+
 static void shape_add_mark(struct shape *shape, uint8_t letter)
 {
     const uint8_t mark[2] = {0, letter};
@@ -117,7 +134,7 @@ struct hash128 scan_shape(struct slice canonical)
             break;
         if (continues) {
             run = token.end;
-        } else if (lex_is_constant(token.kind)) {
+        } else if (lex_is_constant(token.kind) && !follows_uescape(canonical.data, at)) {
             shape_add(&shape, run, (size_t)(at - run));
             shape_add_mark(&shape, kind_letter(token.kind));
             run = token.end;

@@ -54,7 +54,7 @@ const char *reason_name(enum reason reason)
 }
 
 void verdict_prove(struct slice text, unsigned scan_flags, const struct catalog *catalog,
-                   struct verdict *out)
+                   const struct proof_scope *scope, struct verdict *out)
 {
     struct facts facts;
 
@@ -65,6 +65,8 @@ void verdict_prove(struct slice text, unsigned scan_flags, const struct catalog 
         analyze_text(text, &facts);
     if (scan_flags & SCAN_SEVERAL)
         facts_deny(&facts, REASON_SEVERAL_STATEMENTS, NULL);
-    classify_facts(&facts, scan_flags, catalog, out);
+    if (facts.statements != 1)
+        scope = NULL;
+    classify_facts(&facts, scan_flags, catalog, scope, out);
     facts_fini(&facts);
 }

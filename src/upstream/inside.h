@@ -9,6 +9,7 @@
 #include "upstream/server.h"
 
 struct buf;
+struct probe;
 
 /* One loop that holds backends; pools_start makes it. */
 struct pools_side {
@@ -71,8 +72,8 @@ void profile_unref_locked(struct profile *profile);
 /* What the login of a backend found out. Takes `welcome` (a copy of ours) over. Returns a reference
  * on the profile's facts: the old ones if nothing moved; else new ones, and every other backend of
  * the profile is recycled. Locked. */
-struct profile_facts *profile_learn(struct profile *profile, struct hash128 signature,
-                                    const char *bypass, bool lexing_unsafe, struct buf *welcome);
+struct profile_facts *profile_learn(struct profile *profile, const struct probe *probe,
+                                    struct buf *welcome);
 
 /* --- server.c --- */
 struct server *server_create(struct pool *pool, struct profile *profile, struct loop *loop);

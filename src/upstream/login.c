@@ -324,8 +324,7 @@ static void finish(struct login *login)
     server->backend_pid = login->pid;
     memcpy(server->cancel_key, login->key, login->key_len);
     server->cancel_key_len = login->key_len;
-    server->facts = profile_learn(server->profile, login->probe.signature, login->probe.bypass,
-                                  login->probe.lexing_unsafe, &login->welcome);
+    server->facts = profile_learn(server->profile, &login->probe, &login->welcome);
     struct profile *before = pool->recent;
     pool->recent = profile_ref(server->profile);
     if (before)

@@ -76,9 +76,27 @@ static void judge(struct probe *probe, const char *name, struct pgwire_slice val
     }
 }
 
+/* Too long for us: not known. */
+static bool scope_keep(struct pgwire_slice value, char *out, size_t size)
+{
+    if (!value.data || value.len >= size || memchr(value.data, 0, value.len))
+        return false;
+    memcpy(out, value.data, value.len);
+    out[value.len] = '\0';
+    return true;
+}
+
+static void scope_note(struct profile_scope *scope, const char *name, struct pgwire_slice value)
+{
+    if (strcmp(name, "search_path") == 0)
+        scope->known &= scope_keep(value, scope->search_path, sizeof(scope->search_path));
+    else if (strcmp(name, "current_user") == 0)
+        scope->known &= scope_keep(value, scope->current_user, sizeof(scope->current_user));
+}
+
 enum err probe_read(struct probe *probe, const uint8_t *body, size_t len)
 {
-    struct probe read = {.done = true};
+    struct probe read = {.done = true, .scope.known = true};
     struct buf text;
     buf_init(&text);
     size_t at = 0, count = 0;
@@ -89,6 +107,7 @@ enum err probe_read(struct probe *probe, const uint8_t *body, size_t len)
         buf_append(&text, value.data ? "v" : "n", 1);
         add_text(&text, value.data, value.len);
         judge(&read, name, value);
+        scope_note(&read.scope, name, value);
     }
     read.signature = hash128_of(buf_head(&text), buf_len(&text));
     buf_fini(&text);

@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/hash.h"
+#include "upstream/profile.h"
 
 /* The query, appended to `out`. */
 void probe_query(struct buf *out);
@@ -18,6 +19,7 @@ struct probe {
     struct hash128 signature;
     const char *bypass; /* static, or NULL */
     bool lexing_unsafe;
+    struct profile_scope scope;
 };
 
 /* Reads the body of the DataRow. ERR_MALFORMED: not the columns of probe_query. */

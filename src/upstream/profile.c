@@ -7,6 +7,7 @@
 #include "inside.h"
 #include "pgwire/answer.h"
 #include "pgwire/frame.h"
+#include "probe.h"
 
 struct profile *profile_get(struct pool *pool, struct slice params)
 {
@@ -100,11 +101,11 @@ static void recycle_others(struct profile *profile, const struct profile_facts *
     }
 }
 
-static bool same_facts(const struct profile_facts *facts, struct hash128 signature,
-                       const char *bypass, bool lexing_unsafe, const struct buf *welcome)
+static bool same_facts(const struct profile_facts *facts, const struct probe *probe,
+                       const struct buf *welcome)
 {
-    return hash128_equal(facts->signature, signature) && facts->bypass == bypass &&
-           facts->lexing_unsafe == lexing_unsafe &&
+    return hash128_equal(facts->signature, probe->signature) && facts->bypass == probe->bypass &&
+           facts->lexing_unsafe == probe->lexing_unsafe &&
            slice_equal(facts->welcome, slice_of(buf_head(welcome), buf_len(welcome)));
 }
 
@@ -126,19 +127,20 @@ static void replace_facts(struct profile *profile, struct profile_facts *facts)
     recycle_others(profile, facts);
 }
 
-struct profile_facts *profile_learn(struct profile *profile, struct hash128 signature,
-                                    const char *bypass, bool lexing_unsafe, struct buf *welcome)
+struct profile_facts *profile_learn(struct profile *profile, const struct probe *probe,
+                                    struct buf *welcome)
 {
     struct profile_facts *old = atomic_load_explicit(&profile->facts, memory_order_relaxed);
-    if (old && same_facts(old, signature, bypass, lexing_unsafe, welcome)) {
+    if (old && same_facts(old, probe, welcome)) {
         buf_fini(welcome);
         atomic_fetch_add_explicit(&old->refs, 1, memory_order_relaxed);
         return old;
     }
     struct profile_facts *facts = create_facts(buf_head(welcome), buf_len(welcome));
-    facts->signature = signature;
-    facts->bypass = bypass;
-    facts->lexing_unsafe = lexing_unsafe;
+    facts->signature = probe->signature;
+    facts->bypass = probe->bypass;
+    facts->lexing_unsafe = probe->lexing_unsafe;
+    facts->scope = probe->scope;
     buf_fini(welcome);
     atomic_fetch_add_explicit(&facts->refs, 1, memory_order_relaxed);
     replace_facts(profile, facts);

@@ -16,25 +16,25 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 /* The first column is the query that the row answers. NULL ends a row early: an SQL NULL never
  * occurs in these. */
 static const char *const rows[][COLUMNS_MAX + 1] = {
-    {"0", "23", "int4", "t", "b", "0", "0"},
-    {"0", "25", "text", "t", "b", "0", "0"},
-    {"0", "1082", "date", "t", "b", "0", "0"},
-    {"0", "1184", "timestamptz", "t", "b", "0", "0"},
-    {"0", "1009", "_text", "t", "b", "25", "0"},
-    {"0", "2205", "regclass", "t", "b", "0", "0"},
-    {"0", "20000", "mood", "f", "e", "0", "0"},
-    {"0", "20001", "dm", "f", "d", "0", "23"},
-    {"1", "100", "lower", "t", "t", "i", "f", "t", "f", "25", "0", "f", "25"},
-    {"1", "101", "now", "t", "t", "s", "f", "t", "f", "", "0", "f", "1184"},
-    {"1", "102", "date_trunc", "t", "t", "s", "f", "t", "f", "25 1184", "0", "f", "1184"},
-    {"1", "103", "count", "t", "t", "i", "a", "t", "f", "2276", "0", "f", "23"},
-    {"1", "104", "random", "t", "t", "v", "f", "t", "f", "", "0", "f", "23"},
-    {"1", "105", "int4eq", "t", "t", "i", "f", "t", "f", "23 23", "0", "f", "23"},
-    {"1", "106", "set_config", "t", "t", "v", "f", "t", "f", "25 25", "0", "f", "25"},
-    {"1", "20100", "f", "f", "f", "v", "f", "f", "f", "", "0", "f", "23"},
-    {"2", "96", "=", "t", "23", "23", "105"},
-    {"2", "97", "<", "t", "23", "23", "105"},
-    {"2", "98", "+", "t", "23", "23", "105"},
+    {"0", "23", "int4", "t", "b", "0", "0", "pg_catalog"},
+    {"0", "25", "text", "t", "b", "0", "0", "pg_catalog"},
+    {"0", "1082", "date", "t", "b", "0", "0", "pg_catalog"},
+    {"0", "1184", "timestamptz", "t", "b", "0", "0", "pg_catalog"},
+    {"0", "1009", "_text", "t", "b", "25", "0", "pg_catalog"},
+    {"0", "2205", "regclass", "t", "b", "0", "0", "pg_catalog"},
+    {"0", "20000", "mood", "f", "e", "0", "0", "public"},
+    {"0", "20001", "dm", "f", "d", "0", "23", "public"},
+    {"1", "100", "lower", "t", "pg_catalog", "i", "f", "t", "f", "25", "0", "f", "25"},
+    {"1", "101", "now", "t", "pg_catalog", "s", "f", "t", "f", "", "0", "f", "1184"},
+    {"1", "102", "date_trunc", "t", "pg_catalog", "s", "f", "t", "f", "25 1184", "0", "f", "1184"},
+    {"1", "103", "count", "t", "pg_catalog", "i", "a", "t", "f", "2276", "0", "f", "23"},
+    {"1", "104", "random", "t", "pg_catalog", "v", "f", "t", "f", "", "0", "f", "23"},
+    {"1", "105", "int4eq", "t", "pg_catalog", "i", "f", "t", "f", "23 23", "0", "f", "23"},
+    {"1", "106", "set_config", "t", "pg_catalog", "v", "f", "t", "f", "25 25", "0", "f", "25"},
+    {"1", "20100", "f", "f", "public", "v", "f", "f", "f", "", "0", "f", "23"},
+    {"2", "96", "=", "t", "23", "23", "105", "pg_catalog"},
+    {"2", "97", "<", "t", "23", "23", "105", "pg_catalog"},
+    {"2", "98", "+", "t", "23", "23", "105", "pg_catalog"},
     {"5", "C", "t"},
     {"6", "1259", "pg_catalog", "pg_class", "r", "p", "f"},
     {"6", "20200", "public", "t", "r", "p", "f"},
@@ -104,10 +104,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         return -1;
     if (!catalog)
         catalog = catalog_make();
+    /* Half of the inputs are also read as a search_path. */
+    const struct proof_scope path = {slice_of(data, len), slice_of_text("alice")};
+    const struct proof_scope *scope = len % 2 ? &path : NULL;
     uint8_t *scratch = malloc(len + 16);
     if (scan_text(slice_of(data, len), scratch, &scan) != ERR_OK)
         scan.flags = SCAN_DOUBT;
-    verdict_prove(slice_of(data, len), scan.flags, catalog, &verdict);
+    verdict_prove(slice_of(data, len), scan.flags, catalog, scope, &verdict);
     verdict_check(&verdict, scan.flags);
     if (verdict.reason == REASON_NONE) {
         /* What is left after scanning means the same. */
@@ -118,7 +121,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         ASSERT(canonical.reason == REASON_NONE && canonical.read_count == verdict.read_count);
         ASSERT(memcmp(canonical.reads, verdict.reads, sizeof(verdict.reads)) == 0);
     }
-    verdict_prove(slice_of(data, len), scan.flags, NULL, &verdict);
+    verdict_prove(slice_of(data, len), scan.flags, NULL, scope, &verdict);
     verdict_check(&verdict, scan.flags);
     ASSERT(verdict.reason != REASON_NONE);
     free(scratch);

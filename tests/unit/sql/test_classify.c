@@ -18,6 +18,7 @@
 
 static struct scratch scratch;
 static struct catalog *catalog;
+static const struct proof_scope *scope; /* of what prove() proves next */
 
 static const char *const schema[] = {
     "CREATE TYPE mood AS ENUM ('sad', 'ok')",
@@ -43,6 +44,8 @@ static const char *const schema[] = {
     "CREATE TABLE s2.secret (a int, o name)",
     "ALTER TABLE s2.secret ENABLE ROW LEVEL SECURITY",
     "CREATE TABLE secret (a int)",
+    "CREATE SCHEMA \"odd,\"\"one\"\"\"",
+    "CREATE TABLE \"odd,\"\"one\"\"\".hidden (a int)",
     "CREATE VIEW v_ok AS SELECT c.id, c.name, sum(o.total) AS total, c.created_at FROM customers c"
     " LEFT JOIN orders o ON o.customer_id = c.id WHERE c.name LIKE 'a%' OR c.m = 'ok'"
     " GROUP BY c.id",
@@ -166,7 +169,7 @@ static void prove(const char *sql, const struct catalog *with, struct verdict *o
     struct scan scan = {.flags = SCAN_DOUBT};
 
     (void)!scan_text(text, space, &scan);
-    verdict_prove(text, scan.flags, with, out);
+    verdict_prove(text, scan.flags, with, scope, out);
     mem_free(space);
 }
 
@@ -221,6 +224,7 @@ static const char *const cached[] = {
     "SELECT DISTINCT ON (customer_id) customer_id, total FROM orders ORDER BY customer_id, total",
     "SELECT name COLLATE \"C\" FROM customers ORDER BY name COLLATE \"C\"",
     "SELECT to_char(created_at, 'YYYY'), substring(name FROM 1 FOR 3), trim(name) FROM customers",
+    "SELECT pg_catalog.lower('A')", /* whatever users call lower */
     "SELECT md5(name), upper(name), length(name), round(balance, 2), replace(name, 'a', 'b'),"
     " concat(name, 1), jsonb_build_object('a', id), row_to_json(customers) FROM customers",
     "SELECT json_agg(o) FROM orders o",
@@ -288,7 +292,6 @@ static const struct case_reason denied[] = {
     {"SELECT f()", REASON_FUNCTION},
     {"SELECT f_immutable(1)", REASON_FUNCTION}, /* Q08 */
     {"SELECT lower('A')", REASON_FUNCTION},     /* an overload of users: Q35 */
-    {"SELECT pg_catalog.lower('A')", REASON_FUNCTION},
     {"SELECT table_to_xml('plain', true, true, '')", REASON_FUNCTION},    /* Q09 */
     {"SELECT query_to_xml('select 1', true, true, '')", REASON_FUNCTION}, /* Q10 */
     {"SELECT * FROM temporary", REASON_TEMPORARY},                        /* Q11 */
@@ -480,6 +483,8 @@ static void tables_check(const char *sql, const uint32_t *list, unsigned count, 
 
     (void)snprintf(copy, sizeof(copy), "%s", names);
     for (char *name = strsep(&rest, " "); name; name = strsep(&rest, " ")) {
+        if (!*name)
+            continue;
         uint32_t oid = catalog_root(catalog, scratch_oid(&scratch, name));
         bool found = false;
 
@@ -648,6 +653,12 @@ static void tells_effects(void **state)
     }
 }
 
+/* A cast among built-in types with a function of users. */
+#define CAST_OF_USERS(context)                                                                     \
+    "CREATE FUNCTION c(text) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN 1; END';"               \
+    "CREATE CAST (text AS int) WITH FUNCTION c(text) " context,                                    \
+        "DROP CAST (text AS int); DROP FUNCTION c(text)"
+
 /* What one more definition does to all verdicts, each tried on a snapshot of its own. */
 static const struct {
     const char *create;
@@ -656,18 +667,65 @@ static const struct {
     enum reason reason;
     bool writes_all;
 } hostile[] = {
-    {"CREATE FUNCTION c(text) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN 1; END';"
-     "CREATE CAST (text AS int) WITH FUNCTION c(text) AS IMPLICIT",
-     "DROP CAST (text AS int); DROP FUNCTION c(text)", "SELECT s FROM plain", REASON_TYPE, true},
+    {CAST_OF_USERS("AS IMPLICIT"), "SELECT s FROM plain", REASON_NONE, false},
+    {CAST_OF_USERS("AS IMPLICIT"), "SELECT 1", REASON_NONE, false},
+    {CAST_OF_USERS("AS IMPLICIT"), "SELECT s FROM plain WHERE a = s", REASON_TYPE, true},
+    {CAST_OF_USERS("AS IMPLICIT"), "INSERT INTO y SELECT s FROM plain", REASON_WRITES, true},
+    {CAST_OF_USERS("AS ASSIGNMENT"), "SELECT s FROM plain LIMIT s::text", REASON_TYPE, true},
+    {CAST_OF_USERS("AS ASSIGNMENT"), "INSERT INTO y SELECT s FROM plain", REASON_WRITES, true},
+    {CAST_OF_USERS(""), "SELECT s FROM plain WHERE a = 1 AND s = 'x'", REASON_NONE, false},
+    {CAST_OF_USERS(""), "SELECT s::date FROM plain", REASON_TYPE, false},
+    {CAST_OF_USERS(""), "SELECT s::int FROM plain", REASON_TYPE, true}, /* Q06 */
+    {CAST_OF_USERS(""), "SELECT CAST(ARRAY[s] AS int[]) FROM plain", REASON_TYPE, true},
+    {CAST_OF_USERS(""), "SELECT int4(s) FROM plain", REASON_TYPE, true},
+    {CAST_OF_USERS(""), "SELECT (s).int4 FROM plain", REASON_TYPE, true},
+    {CAST_OF_USERS(""), "UPDATE plain SET a = 2", REASON_WRITES, false},
     {"CREATE CAST (text AS timestamptz) WITH INOUT AS IMPLICIT", "DROP CAST (text AS timestamptz)",
-     "SELECT s FROM plain", REASON_TYPE, false},
+     "SELECT s FROM plain WHERE s < '2020-01-01'", REASON_TYPE, false},
+    {"CREATE CAST (int AS text) WITH INOUT AS IMPLICIT", "DROP CAST (int AS text)",
+     "SELECT a || 'x' FROM plain WHERE a = 1", REASON_NONE, false},
+    {"CREATE FUNCTION c(mood) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN 1; END';"
+     "CREATE CAST (mood AS int) WITH FUNCTION c(mood) AS IMPLICIT",
+     "DROP CAST (mood AS int); DROP FUNCTION c(mood)", "SELECT s FROM plain WHERE a = 1",
+     REASON_NONE, false},
+    {"CREATE FUNCTION c(mood) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN 1; END';"
+     "CREATE CAST (mood AS int) WITH FUNCTION c(mood) AS IMPLICIT",
+     "DROP CAST (mood AS int); DROP FUNCTION c(mood)", "SELECT id FROM customers WHERE m > 1",
+     REASON_TYPE, true},
+    {"CREATE FUNCTION c(mood) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN 1; END';"
+     "CREATE CAST (mood AS int) WITH FUNCTION c(mood) AS IMPLICIT",
+     "DROP CAST (mood AS int); DROP FUNCTION c(mood)", "SELECT a FROM plain WHERE a = $1",
+     REASON_TYPE, true},
     {"CREATE CAST (text AS mood) WITH INOUT AS IMPLICIT", "DROP CAST (text AS mood)",
      "SELECT s FROM plain", REASON_NONE, false},
     {"CREATE FUNCTION e(text, mood) RETURNS bool LANGUAGE sql AS 'SELECT true';"
      "CREATE OPERATOR = (LEFTARG = text, RIGHTARG = mood, FUNCTION = e)",
-     "DROP FUNCTION e CASCADE", "SELECT s FROM plain WHERE a = 1", REASON_OPERATOR, true},
+     "DROP FUNCTION e CASCADE", "SELECT s FROM plain WHERE s = 'ok'", REASON_OPERATOR, true},
+    {"CREATE FUNCTION e(text, mood) RETURNS bool LANGUAGE sql AS 'SELECT true';"
+     "CREATE OPERATOR = (LEFTARG = text, RIGHTARG = mood, FUNCTION = e)",
+     "DROP FUNCTION e CASCADE", "SELECT s FROM plain WHERE a = 1", REASON_NONE, false},
     {"CREATE EXTENSION pg_trgm", "DROP EXTENSION pg_trgm", /* S21 */
      "SELECT s FROM plain WHERE s % 'abc'", REASON_OPERATOR, false},
+    {"CREATE EXTENSION pg_trgm", "DROP EXTENSION pg_trgm",
+     "SELECT a % 2, 7 % a, a % $1, plain.a % y.a FROM plain, y WHERE s LIKE 'a%'", REASON_NONE,
+     false},
+    {"CREATE EXTENSION pg_trgm", "DROP EXTENSION pg_trgm",
+     "SELECT q.a % $1 FROM (SELECT s AS a FROM plain) q", REASON_OPERATOR, false},
+    {"CREATE EXTENSION intarray", "DROP EXTENSION intarray",
+     "SELECT a + 1, a - $1, id & 3 FROM plain, customers", REASON_NONE, false},
+    {"CREATE EXTENSION intarray", "DROP EXTENSION intarray", "SELECT tags @> $1 FROM customers",
+     REASON_OPERATOR, false},
+    {"CREATE FUNCTION s2.op_t(text, text) RETURNS text LANGUAGE plpgsql AS 'BEGIN RETURN 1; END';"
+     "CREATE OPERATOR + (LEFTARG = text, RIGHTARG = text, FUNCTION = s2.op_t)",
+     "DROP FUNCTION s2.op_t CASCADE", "SELECT a + 1 FROM plain", REASON_NONE, false},
+    {"CREATE FUNCTION s2.op_t(text, text) RETURNS text LANGUAGE plpgsql AS 'BEGIN RETURN 1; END';"
+     "CREATE OPERATOR + (LEFTARG = text, RIGHTARG = text, FUNCTION = s2.op_t)",
+     "DROP FUNCTION s2.op_t CASCADE", "SELECT s + s FROM plain", REASON_OPERATOR, true},
+    {"CREATE FUNCTION s2.op_t(text, text) RETURNS text LANGUAGE plpgsql AS 'BEGIN RETURN 1; END';"
+     "CREATE OPERATOR + (LEFTARG = text, RIGHTARG = text, FUNCTION = s2.op_t);"
+     "CREATE CAST (int AS text) WITH INOUT AS IMPLICIT",
+     "DROP CAST (int AS text); DROP FUNCTION s2.op_t CASCADE", "SELECT a + 1 FROM plain",
+     REASON_OPERATOR, true},
     {"CREATE TABLE pg_stat_x (a int)", "DROP TABLE pg_stat_x", "SELECT * FROM pg_stat_x",
      REASON_NONE, false},
     {"CREATE TABLE s1.plain (a int, r regtype)", "DROP TABLE s1.plain", "SELECT * FROM plain",
@@ -840,6 +898,111 @@ static void writes_to_tables_that_change_other_rows_too_are_not_told_by_key(void
     assert_true(catalog_writes_by_key(catalog, scratch_oid(&scratch, "customers")));
 }
 
+/* What a session's search_path makes of names. */
+static const struct {
+    const char *path; /* NULL: not known */
+    const char *user;
+    const char *sql;
+    enum reason reason;
+    const char *reads; /* if it is cached */
+} scoped[] = {
+    {NULL, "alice", "SELECT a FROM x", REASON_NONE, "s1.x s2.x"},
+    {"s1, public", "alice", "SELECT a FROM x", REASON_NONE, "s1.x"}, /* S06 */
+    {"s2, public", "alice", "SELECT a FROM x", REASON_NONE, "s2.x"},
+    {"s2,s1", "alice", "SELECT a FROM x", REASON_NONE, "s1.x s2.x"}, /* W25: USAGE may be revoked */
+    {"\"$user\", public", "s1", "SELECT a FROM x", REASON_NONE, "s1.x"}, /* S07 */
+    {"$user, public", "s2", "SELECT a FROM x", REASON_NONE, "s2.x"},
+    {"\"$user\", public", "nobody", "SELECT a FROM x", REASON_UNKNOWN_RELATION, NULL},
+    {"public", "s1", "SELECT a FROM x", REASON_UNKNOWN_RELATION, NULL},
+    {"S1", "alice", "SELECT a FROM x", REASON_NONE, "s1.x"},
+    {"\"S1\"", "alice", "SELECT a FROM x", REASON_UNKNOWN_RELATION, NULL},
+    {"\"\"", "alice", "SELECT a FROM x", REASON_UNKNOWN_RELATION, NULL},
+    {"", "alice", "SELECT a FROM x", REASON_UNKNOWN_RELATION, NULL},
+    {"public", "alice", "SELECT a FROM s2.x", REASON_NONE, "s2.x"},
+    /* not read with certainty: every schema */
+    {"s1,", "alice", "SELECT a FROM x", REASON_NONE, "s1.x s2.x"},
+    {"\"s1", "alice", "SELECT a FROM x", REASON_NONE, "s1.x s2.x"},
+    {"s1 s2", "alice", "SELECT a FROM x", REASON_NONE, "s1.x s2.x"},
+    {"s\xc3\xa9", "alice", "SELECT a FROM x", REASON_NONE, "s1.x s2.x"},
+    {"s1", "\xc3\xa9", "SELECT a FROM x", REASON_NONE, "s1.x s2.x"},
+    /* odd names */
+    {"\"odd,\"\"one\"\"\" , s1", "alice", "SELECT a FROM hidden", REASON_NONE,
+     "\"odd,\"\"one\"\"\".hidden"},
+    {"odd", "alice", "SELECT a FROM hidden", REASON_UNKNOWN_RELATION, NULL},
+    /* functions, operators, types, columns */
+    {"s1", "alice", "SELECT lower(s) FROM x", REASON_NONE, "s1.x"}, /* Q35: public.lower */
+    {"public, s1", "alice", "SELECT lower(s) FROM x", REASON_FUNCTION, NULL},
+    {"s1", "alice", "SELECT public.lower(a) FROM x", REASON_FUNCTION, NULL},
+    {"s1", "alice", "SELECT a === 1 FROM x", REASON_OPERATOR, NULL},
+    {"s1", "alice", "SELECT a OPERATOR(pg_catalog.+) 1 FROM x", REASON_NONE, "s1.x"},
+    {"s1", "alice", "SELECT a FROM public.secret", REASON_NONE, "public.secret"},
+    {"public", "alice", "SELECT a FROM secret", REASON_NONE, "public.secret"},
+    {"s1", "alice", "SELECT 'ok'::mood", REASON_TYPE, NULL},
+    {"s1", "alice", "SELECT 'ok'::public.mood", REASON_NONE, ""},
+    {"public", "alice", "SELECT 'ok'::mood", REASON_NONE, ""},
+    {"s1", "alice", "SELECT * FROM columns", REASON_UNKNOWN_RELATION, NULL},
+    {"public", "alice", "SELECT * FROM columns", REASON_NONE, "public.columns"},
+    {"public, information_schema", "alice", "SELECT * FROM columns", REASON_SYSTEM_RELATION, NULL},
+    {"public", "alice", "SELECT relname FROM pg_class", REASON_SYSTEM_RELATION, NULL},
+    {"public", "alice", "SELECT * FROM temporary", REASON_TEMPORARY, NULL}, /* Q11 */
+    /* several statements: the first may move the path */
+    {"s1", "alice", "SET search_path = s2; UPDATE x SET a = 1", REASON_SEVERAL_STATEMENTS, NULL},
+};
+
+static void looks_where_the_session_looks(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(scoped); i++) {
+        const struct proof_scope where = {
+            .search_path = scoped[i].path ? slice_of_text(scoped[i].path) : (struct slice){0},
+            .current_user = slice_of_text(scoped[i].user)};
+        struct verdict verdict;
+
+        scope = &where;
+        prove(scoped[i].sql, catalog, &verdict);
+        scope = NULL;
+        if (verdict.reason != scoped[i].reason)
+            fail_msg("%s: %s\n  %s (%s)", scoped[i].path, scoped[i].sql,
+                     reason_text(verdict.reason), verdict.object);
+        if (scoped[i].reads)
+            tables_check(scoped[i].sql, verdict.reads, verdict.read_count, scoped[i].reads);
+    }
+}
+
+static void a_write_in_several_statements_reaches_every_schema(void **state)
+{
+    const struct proof_scope where = {slice_of_text("s1"), slice_of_text("alice")};
+    struct verdict verdict;
+
+    (void)state;
+    scope = &where;
+    prove("UPDATE x SET a = 1", catalog, &verdict);
+    tables_check("one", verdict.writes, verdict.write_count, "s1.x");
+    prove("SET search_path = s2; UPDATE x SET a = 1", catalog, &verdict);
+    tables_check("several", verdict.writes, verdict.write_count, "s1.x s2.x");
+    scope = NULL;
+}
+
+static void scopes_have_keys_of_their_own(void **state)
+{
+    const struct proof_scope scopes[] = {
+        {slice_of_text("a"), slice_of_text("b")},
+        {slice_of_text("b"), slice_of_text("a")},
+        {slice_of_text("a"), slice_of_text("a")},
+        {slice_of_text(""), slice_of_text("a")},
+        {{0}, {0}},
+    };
+    const struct hash128 key = {1, 2};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(scopes); i++) {
+        for (size_t j = 0; j < i; j++)
+            assert_false(
+                hash128_equal(proof_scope_mix(&scopes[i], key), proof_scope_mix(&scopes[j], key)));
+    }
+    assert_true(hash128_equal(proof_scope_mix(NULL, key), key));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -849,6 +1012,9 @@ int main(void)
         cmocka_unit_test(depends_on_every_table),
         cmocka_unit_test(knows_what_a_write_reaches),
         cmocka_unit_test(tells_effects),
+        cmocka_unit_test(looks_where_the_session_looks),
+        cmocka_unit_test(a_write_in_several_statements_reaches_every_schema),
+        cmocka_unit_test(scopes_have_keys_of_their_own),
         cmocka_unit_test(bends_to_definitions),
         cmocka_unit_test(cached_statements_are_read_only),
         cmocka_unit_test(names_all_tables_that_postgres_finds),

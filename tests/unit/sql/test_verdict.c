@@ -31,7 +31,7 @@ static void prove(const char *sql, struct verdict *out)
 
     if (scan_text(text, space, &scan) != ERR_OK)
         scan.flags = 0;
-    verdict_prove(text, scan.flags, NULL, out);
+    verdict_prove(text, scan.flags, NULL, NULL, out);
     mem_free(space);
 }
 
@@ -244,10 +244,10 @@ static void refuses_long_texts_and_zero_bytes(void **state)
     memset(text, ' ', len);
     memcpy(text, "SELECT 1", strlen("SELECT 1"));
     text[len] = '\0';
-    verdict_prove(slice_of(text, len), 0, NULL, &verdict);
+    verdict_prove(slice_of(text, len), 0, NULL, NULL, &verdict);
     assert_int_equal(verdict.reason, REASON_TOO_LONG);
     assert_int_equal(verdict.effects, UNKNOWN);
-    verdict_prove(slice_of(zero, sizeof(zero) - 1), 0, NULL, &verdict);
+    verdict_prove(slice_of(zero, sizeof(zero) - 1), 0, NULL, NULL, &verdict);
     assert_int_equal(verdict.reason, REASON_DOUBTFUL_TEXT);
     assert_int_equal(verdict.effects, UNKNOWN);
     mem_free(text);
