@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -174,6 +175,9 @@ static enum err listen_tcp(struct worker *worker, const char *host, int port, bo
         int on = 1;
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
         setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+        int defer_s = (int)conf_current()->options.tcp_defer_accept;
+        if (defer_s)
+            setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &defer_s, sizeof(defer_s));
         if (at->ai_family == AF_INET6)
             setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
         if (fd < 0 || bind(fd, at->ai_addr, at->ai_addrlen) != 0)

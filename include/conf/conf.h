@@ -29,9 +29,12 @@ struct conf_database {
     const char *connect_query;
     int pool_size;
     int min_pool_size;
+    int reserve_pool_size;
     int max_db_connections;
-    int pool_mode; /* an enum pool_mode, or -1 */
-    int cache;     /* 0 off, 1 on, -1 not given */
+    int max_db_client_connections;
+    int64_t server_lifetime; /* ms */
+    int pool_mode;           /* an enum pool_mode, or -1 */
+    int cache;               /* 0 off, 1 on, -1 not given */
 };
 
 /* One role: from [users] and from auth_file (userlist.txt). */
@@ -39,8 +42,14 @@ struct conf_user {
     const char *name;
     const char *secret; /* plain text, "md5..." or "SCRAM-SHA-256$..."; NULL: none known */
     int pool_size;
+    int reserve_pool_size;
     int pool_mode;
     int max_user_connections;
+    int max_user_client_connections;
+    int64_t query_timeout; /* ms, as those below */
+    int64_t transaction_timeout;
+    int64_t idle_transaction_timeout;
+    int64_t client_idle_timeout;
 };
 
 struct conf {

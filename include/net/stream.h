@@ -93,5 +93,7 @@ int stream_detach(struct stream *stream);
 struct stream_keepalive {
     bool on;
     int idle_s, interval_s, count;
+    int user_timeout_ms; /* how long sent data may stay unacknowledged */
+    int buffer_bytes;    /* of the kernel, for each direction */
 };
 void stream_set_tcp_options(int fd, const struct stream_keepalive *keepalive);

@@ -9,6 +9,7 @@
  * Limits    pool_size (of the user's line, the database's, or default_pool_size: PgBouncer's order)
  *           bounds backends of the pool in every state, logging in included; max_db_connections
  *           those of the database, max_user_connections those of the role over all databases.
+ *           Who has waited reserve_pool_timeout may have one of reserve_pool_size beyond pool_size.
  * Threads   Everything under database->mutex, held only for list work and for loop_post: never over
  *           another system call or a callback. Order: registry, database, loop.
  */
@@ -126,11 +127,27 @@ void pool_count(struct pool *pool, struct pool_counts *out);
 /* Visits every server of the pool under the lock: `visit` must only copy. For SHOW SERVERS. */
 void pool_each_server(struct pool *pool, void (*visit)(void *context, const struct server *server),
                       void *context);
-unsigned pool_size_of(const struct pool *pool); /* the limit in force */
-int pool_mode_of(const struct pool *pool);      /* enum pool_mode in force */
+/* What is in force for a pool: limits.c. */
+unsigned pool_size_of(const struct pool *pool);
+unsigned pool_reserve_of(const struct pool *pool); /* reserve_pool_size */
+int pool_mode_of(const struct pool *pool);         /* enum pool_mode */
 
-/* The limits of a role, shared by its pools of all databases. */
+/* How long its clients may take, in milliseconds; 0: no limit. */
+struct pool_times {
+    uint64_t query_ms, transaction_ms, idle_transaction_ms, client_idle_ms;
+};
+void pool_times_of(const struct pool *pool, struct pool_times *out);
+
+/* Why a client who was just counted (database->client_count, limit->clients) is one too many, or
+ * NULL. Static text. */
+const char *pool_refuses_client(const struct pool *pool);
+
+/* The clients that have logged in as this role, over all databases. */
+unsigned role_clients(struct slice role);
+
+/* The counts of a role, shared by its pools of all databases. */
 struct role_limit {
     _Atomic(unsigned) connections;
+    _Atomic(unsigned) clients;
     _Atomic(bool) pressed; /* somebody could not open: an idle one elsewhere should go */
 };

@@ -1,6 +1,7 @@
 /* One backend connection.
  *
- *                                      ┌──────► RESETTING ──► IDLE
+ *                           ┌──── check ────┐
+ *                           │          ┌────▼─► RESETTING ──► IDLE
  *   CONNECTING ─► LOGIN ─► IDLE ─► ACTIVE ────► IDLE
  *        │          │       │ ▲      ▲ │
  *        │          │       ▼ │      │ │
@@ -62,6 +63,7 @@ struct server {
     uint64_t id;                 /* unique in this process */
     uint64_t connected_at_ms;    /* monotonic (loop_now_ms); when it began to connect */
     uint64_t state_since_ms;     /* monotonic */
+    uint64_t idle_since_ms;      /* when it was last put back */
     uint64_t connected_wall_ms;  /* wall clock */
     uint32_t backend_pid;
     uint8_t cancel_key[SERVER_KEY_MAX];
@@ -86,7 +88,10 @@ struct server {
     bool shut;           /* the socket is closed and its place is free */
     bool releasing;      /* given back from within its user's on_input, or a cancel is under way */
     bool release_reset;
-    unsigned reset_answers; /* ReadyForQuery that a reset still waits for */
+    bool fresh;             /* has answered since it became idle (database->mutex) */
+    bool check_needed;      /* RESETTING, and its check has not been sent yet (database->mutex) */
+    bool checking;          /* RESETTING: it answers server_check_query */
+    unsigned reset_answers; /* ReadyForQuery that a reset or a check still waits for */
 };
 
 /* Takes over an ACTIVE server that pool_take or on_ready handed out: from now on `user` is called. */

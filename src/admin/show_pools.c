@@ -20,7 +20,8 @@ SHAPE(show_pools, TEXT("database"), TEXT("user"), INT8("cl_active"), INT8("cl_wa
       INT8("sv_tested"), INT8("sv_login"), INT8("maxwait"), INT8("maxwait_us"), TEXT("pool_mode"),
       TEXT("load_balance_hosts"));
 SHAPE(show_users, TEXT("name"), INT8("pool_size"), INT8("reserve_pool_size"), TEXT("pool_mode"),
-      INT8("max_user_connections"), INT8("current_connections"));
+      INT8("max_user_connections"), INT8("current_connections"),
+      INT8("max_user_client_connections"), INT8("current_client_connections"));
 SHAPE(show_lists, TEXT("list"), INT8("items"));
 
 enum { SECOND_US = 1000000, SECOND_MS = 1000 };
@@ -58,14 +59,19 @@ static void add_database(struct rows *rows, const char *name, const struct conf_
     rows_text(rows, line ? line->user : NULL);
     rows_int(rows, line && line->pool_size >= 0 ? line->pool_size : options->default_pool_size);
     rows_int(rows, line && line->min_pool_size >= 0 ? line->min_pool_size : options->min_pool_size);
-    rows_int(rows, 0);
-    rows_num(rows, options->server_lifetime_ms / SECOND_MS);
+    rows_int(rows, line && line->reserve_pool_size >= 0 ? line->reserve_pool_size
+                                                        : options->reserve_pool_size);
+    rows_num(rows, (line && line->server_lifetime >= 0 ? (uint64_t)line->server_lifetime
+                                                       : options->server_lifetime_ms) /
+                       SECOND_MS);
     rows_text(rows, mode_text(line ? line->pool_mode : -1));
     rows_null(rows);
     rows_int(rows, line && line->max_db_connections >= 0 ? line->max_db_connections
                                                          : options->max_db_connections);
     rows_num(rows, connections);
-    rows_int(rows, 0);
+    rows_int(rows, line && line->max_db_client_connections >= 0
+                       ? line->max_db_client_connections
+                       : options->max_db_client_connections);
     rows_num(rows, database ? atomic_load(&database->client_count) : 0);
     rows_int(rows, database && atomic_load(&database->paused));
     rows_int(rows, !line);
@@ -236,11 +242,16 @@ void run_show_users(struct request *request)
             rows_int(&request->rows, user->pool_size);
         else
             rows_null(&request->rows);
-        rows_int(&request->rows, 0);
+        rows_int(&request->rows, user->reserve_pool_size >= 0 ? user->reserve_pool_size
+                                                              : options->reserve_pool_size);
         rows_text(&request->rows, mode_text(user->pool_mode));
         rows_int(&request->rows, user->max_user_connections >= 0 ? user->max_user_connections
                                                                  : options->max_user_connections);
         rows_num(&request->rows, connections_of(user->name));
+        rows_int(&request->rows, user->max_user_client_connections >= 0
+                                     ? user->max_user_client_connections
+                                     : options->max_user_client_connections);
+        rows_num(&request->rows, role_clients(slice_of_text(user->name)));
     }
     request_done(request);
 }

@@ -5,6 +5,7 @@
 #include "value.h"
 
 enum { PORT_DEFAULT = 5432, PORT_MAX = 65535, NOT_GIVEN = -1 };
+#define KEY_DURATION_MAX_MS 2592000000u /* 30 days, as for options */
 
 #define DATABASE(name_, type_, prose_)                                                             \
     {                                                                                              \
@@ -38,7 +39,12 @@ const struct key keys_of_database[] = {
     DATABASE(connect_query, TEXT, "Sent to each new server connection before it is used."),
     DATABASE(pool_size, COUNT, "Overrules `default_pool_size`."),
     DATABASE(min_pool_size, COUNT, "Overrules the option of that name."),
+    DATABASE(reserve_pool_size, COUNT, "Overrules the option of that name."),
+    {"reserve_pool", KEY_COUNT, offsetof(struct conf_database, reserve_pool_size),
+     "An older name of `reserve_pool_size`."},
     DATABASE(max_db_connections, COUNT, "Overrules the option of that name."),
+    DATABASE(max_db_client_connections, COUNT, "Overrules the option of that name."),
+    DATABASE(server_lifetime, DURATION, "Overrules the option of that name."),
     DATABASE(pool_mode, POOL_MODE, "Overrules the option of that name."),
     DATABASE(cache, SWITCH, "Overrules the option of that name."),
 };
@@ -47,7 +53,13 @@ const unsigned keys_of_database_count = ARRAY_COUNT(keys_of_database);
 const struct key keys_of_user[] = {
     USER(pool_mode, POOL_MODE, "Overrules the database's and the option of that name."),
     USER(pool_size, COUNT, "Overrules the database's and `default_pool_size`."),
+    USER(reserve_pool_size, COUNT, "Overrules the database's and the option of that name."),
     USER(max_user_connections, COUNT, "Overrules the option of that name."),
+    USER(max_user_client_connections, COUNT, "Overrules the option of that name."),
+    USER(query_timeout, DURATION, "Overrules the option of that name."),
+    USER(transaction_timeout, DURATION, "Overrules the option of that name."),
+    USER(idle_transaction_timeout, DURATION, "Overrules the option of that name."),
+    USER(client_idle_timeout, DURATION, "Overrules the option of that name."),
 };
 const unsigned keys_of_user_count = ARRAY_COUNT(keys_of_user);
 
@@ -69,8 +81,17 @@ static bool read_number(const char *value, int64_t least, int64_t greatest, int 
     return true;
 }
 
+static const char *set_duration(int64_t *field, const char *value)
+{
+    uint64_t ms = 0;
+    if (value_read_duration(value, &ms) || ms > KEY_DURATION_MAX_MS)
+        return "a time such as 30s, 50ms, 5min, 1h; without unit: seconds";
+    *field = (int64_t)ms;
+    return NULL;
+}
+
 /* What is expected instead of `value`; NULL: it was set. */
-static const char *set_number(int *field, const struct key *key, const char *value)
+static const char *set_number(void *field, const struct key *key, const char *value)
 {
     bool on = false;
     switch (key->type) {
@@ -89,8 +110,10 @@ static const char *set_number(int *field, const struct key *key, const char *val
     case KEY_SWITCH:
         if (value_read_bool(value, &on))
             return "on or off";
-        *field = on;
+        *(int *)field = on;
         return NULL;
+    case KEY_DURATION:
+        return set_duration(field, value);
     case KEY_TEXT:
     case KEY_SECRET:
     case KEY_HOST:
@@ -133,7 +156,10 @@ void keys_init_database(struct conf_database *database, const char *name)
         .port = PORT_DEFAULT,
         .pool_size = NOT_GIVEN,
         .min_pool_size = NOT_GIVEN,
+        .reserve_pool_size = NOT_GIVEN,
         .max_db_connections = NOT_GIVEN,
+        .max_db_client_connections = NOT_GIVEN,
+        .server_lifetime = NOT_GIVEN,
         .pool_mode = NOT_GIVEN,
         .cache = NOT_GIVEN,
     };
@@ -144,7 +170,13 @@ void keys_init_user(struct conf_user *user, const char *name)
     *user = (struct conf_user){
         .name = name,
         .pool_size = NOT_GIVEN,
+        .reserve_pool_size = NOT_GIVEN,
         .pool_mode = NOT_GIVEN,
         .max_user_connections = NOT_GIVEN,
+        .max_user_client_connections = NOT_GIVEN,
+        .query_timeout = NOT_GIVEN,
+        .transaction_timeout = NOT_GIVEN,
+        .idle_transaction_timeout = NOT_GIVEN,
+        .client_idle_timeout = NOT_GIVEN,
     };
 }

@@ -10,6 +10,7 @@ enum key_type {
     KEY_HOST,      /* one host, or a directory for a Unix socket */
     KEY_PORT,      /* 1 to 65535 */
     KEY_COUNT,     /* 0 to KEY_COUNT_MAX, -1 when not given */
+    KEY_DURATION,  /* int64_t of milliseconds, -1 when not given */
     KEY_POOL_MODE, /* an enum pool_mode, -1 when not given */
     KEY_SWITCH,    /* 1 or 0, -1 when not given */
 };

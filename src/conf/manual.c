@@ -120,9 +120,9 @@ static void write_option(FILE *out, const struct option *option)
 static void write_keys(FILE *out, const struct key *keys, unsigned count)
 {
     static const char *const types[] = {
-        [KEY_TEXT] = "text",     [KEY_SECRET] = "text",  [KEY_HOST] = "text",
-        [KEY_PORT] = "port",     [KEY_COUNT] = "number", [KEY_POOL_MODE] = "name",
-        [KEY_SWITCH] = "switch",
+        [KEY_TEXT] = "text",     [KEY_SECRET] = "text",   [KEY_HOST] = "text",
+        [KEY_PORT] = "port",     [KEY_COUNT] = "number",  [KEY_POOL_MODE] = "name",
+        [KEY_SWITCH] = "switch", [KEY_DURATION] = "time",
     };
     fprintf(out, "| Key | Type | Meaning |\n|---|---|---|\n");
     for (unsigned i = 0; i < count; i++)

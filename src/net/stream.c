@@ -331,6 +331,12 @@ void stream_set_tcp_options(int fd, const struct stream_keepalive *keepalive)
 {
     int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    if (keepalive->user_timeout_ms)
+        setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &keepalive->user_timeout_ms, sizeof(int));
+    if (keepalive->buffer_bytes) {
+        setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &keepalive->buffer_bytes, sizeof(int));
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &keepalive->buffer_bytes, sizeof(int));
+    }
     if (!keepalive->on)
         return;
     setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));

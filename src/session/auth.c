@@ -351,6 +351,12 @@ void auth_passed(struct session *session)
     atomic_fetch_add(&database->client_count, 1);
     session->stats = host_stats(session->host, database);
     session->pool = pool_get(database, slice_of_text(session->user));
+    atomic_fetch_add(&session->pool->limit->clients, 1);
+    const char *refused = pool_refuses_client(session->pool);
+    if (refused) {
+        session_fail(session, "53300", refused, NULL);
+        return;
+    }
     const char *secret = secret_of(session);
     if (login->scram_proven && is_scram(secret))
         pool_learn_scram(session->pool, login->scram.client_key, secret);

@@ -58,7 +58,9 @@ void host_accept(struct host *host, int fd, bool console, bool unix_socket)
         struct stream_keepalive keepalive = {.on = options->tcp_keepalive,
                                              .idle_s = (int)options->tcp_keepidle,
                                              .interval_s = (int)options->tcp_keepintvl,
-                                             .count = (int)options->tcp_keepcnt};
+                                             .count = (int)options->tcp_keepcnt,
+                                             .user_timeout_ms = (int)options->tcp_user_timeout,
+                                             .buffer_bytes = (int)options->tcp_socket_buffer};
         stream_set_tcp_options(fd, &keepalive);
     }
     if (!session_create(host, fd, console, unix_socket))

@@ -190,6 +190,7 @@ static void on_closed(struct stream *stream)
         session_console.on_closed(session);
     if (session->database) {
         atomic_fetch_sub(&session->database->client_count, 1);
+        atomic_fetch_sub(&session->pool->limit->clients, 1);
         if (conf_current()->options.log_disconnections)
             log_debug("client gone", "session", log_num((int64_t)session->id), NULL);
     }
@@ -314,9 +315,8 @@ void session_tick(struct session *session, uint64_t now_ms)
             session_fail(session, "08P01", "client_login_timeout", NULL);
         break;
     case SESSION_READY:
-        if (options->client_idle_timeout_ms && !session->server &&
-            now_ms > session->idle_since_ms + options->client_idle_timeout_ms)
-            session_fail(session, "57P05", "client_idle_timeout", NULL);
+    case SESSION_ACTIVE:
+        times_tick(session, now_ms);
         break;
     case SESSION_CLOSING:
         if (now_ms > session->idle_since_ms + SESSION_FLUSH_TIMEOUT_MS)
@@ -332,7 +332,6 @@ void session_tick(struct session *session, uint64_t now_ms)
         break;
     case SESSION_LOOKUP:
     case SESSION_WAITING:
-    case SESSION_ACTIVE:
     case SESSION_CONSOLE:
     case SESSION_DRAINING:
     case SESSION_STATE_COUNT:

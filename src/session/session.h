@@ -163,6 +163,9 @@ struct session {
     uint64_t request_wall_ms;
     uint64_t idle_since_ms;
     uint64_t xact_since_us; /* when its transaction reached a backend; 0: none is open */
+    /* Of the request and the transaction that a backend is busy with: when it got them. */
+    uint64_t active_since_ms;
+    uint64_t xact_active_ms;
 
     struct server *server; /* held */
     struct pool_waiter waiter;
@@ -285,6 +288,10 @@ const struct verdict *lookup_verdict(struct session *session, const struct query
 void fill_store(struct session *session, struct slice answer);
 void fill_end(struct session *session);
 void fill_spoil(struct session *session, enum reason reason);
+
+/* ---- times.c ---- */
+/* ACTIVE, or READY: ends what has taken longer than the configuration allows. */
+void times_tick(struct session *session, uint64_t now_ms);
 
 /* ---- session.c ---- */
 void session_fail(struct session *session, const char *sqlstate, const char *message,

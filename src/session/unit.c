@@ -105,6 +105,9 @@ static size_t begin_forward(struct session *session, const uint8_t *data, size_t
         fill_spoil(session, REASON_BACKEND_DIFFERS);
     follow_backend(session);
     unit->open = true;
+    session->active_since_ms = loop_now_ms(session->host->loop);
+    if (session->status == 'I')
+        session->xact_active_ms = session->active_since_ms;
     session_move(session, SESSION_ACTIVE);
     return forward_messages(session, data, len);
 }

@@ -79,6 +79,8 @@ static void set_tcp_options(int fd)
         .idle_s = (int)options->tcp_keepidle,
         .interval_s = (int)options->tcp_keepintvl,
         .count = (int)options->tcp_keepcnt,
+        .user_timeout_ms = (int)options->tcp_user_timeout,
+        .buffer_bytes = (int)options->tcp_socket_buffer,
     };
     stream_set_tcp_options(fd, &keepalive);
 }

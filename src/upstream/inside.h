@@ -44,6 +44,21 @@ void login_failure_set(struct login_failure *failure, const char *sqlstate, cons
                        const char *detail, bool from_server);
 void login_failure_clear(struct login_failure *failure);
 
+/* --- limits.c: what is in force; public ones in upstream/pool.h --- */
+unsigned pool_min_of(const struct pool *pool);
+unsigned pool_database_max_of(const struct pool *pool); /* 0: no limit, as the next */
+unsigned pool_user_max_of(const struct pool *pool);
+uint64_t pool_lifetime_ms_of(const struct pool *pool);
+
+/* --- check.c --- */
+/* True if nothing says that the connection is over. Its loop, not locked; for an ACTIVE server that
+ * was idle. If false, the server has been closed. */
+bool server_is_sound(struct server *server);
+/* Idle for so long that server_check_query comes before it is handed out. Locked. */
+bool server_is_stale(const struct server *server, uint64_t now_ms);
+void server_check_locked(struct server *server); /* an IDLE one: begins that check */
+void server_check_start(struct server *server);  /* on its loop */
+
 /* --- schedule.c, all locked --- */
 
 /* Something changed: hands out what is free, opens and evicts what is needed. */
@@ -52,7 +67,8 @@ void pool_schedule(struct pool *pool);
 void database_schedule(struct database *database);
 /* One more connection of `profile` on `loop`, if the limits allow. */
 bool pool_open(struct pool *pool, struct profile *profile, struct loop *loop);
-void pool_give_place(struct pool *pool); /* a connection is closed */
+struct server *pool_oldest_idle(struct pool *pool); /* or NULL */
+void pool_give_place(struct pool *pool);            /* a connection is closed */
 /* A login failed: notes why. The next pool_schedule tells the waiters whom nothing else helps. */
 void pool_login_failed(struct pool *pool, struct profile *profile, const char *sqlstate,
                        const char *message, const char *detail, bool from_server);
@@ -78,9 +94,11 @@ struct profile_facts *profile_learn(struct profile *profile, const struct probe 
 /* --- server.c --- */
 struct server *server_create(struct pool *pool, struct profile *profile, struct loop *loop);
 void server_move_to(struct server *server, enum server_state state); /* locked; the one who moves */
-void server_post(struct server *server);           /* locked: its loop is to look at its state */
-void server_close_locked(struct server *server);   /* any thread if idle; its loop does the rest */
-void server_close(struct server *server);          /* not locked, on its loop: at once */
+void server_post(struct server *server);         /* locked: its loop is to look at its state */
+void server_close_locked(struct server *server); /* any thread if idle; its loop does the rest */
+void server_close(struct server *server);        /* not locked, on its loop: at once */
+void server_lose(struct server *server, const char *why,
+                 struct slice detail);             /* unused, and over */
 void server_ready_locked(struct server *server);   /* idle now, unless it has to go */
 bool server_unwanted(const struct server *server); /* locked: outdated, paused, or nobody's */
 extern const struct stream_handler server_stream_handler;
@@ -89,6 +107,7 @@ extern const struct stream_handler server_stream_handler;
 /* Goes on with giving back: the user's on_input has returned (`rest`: it left bytes), or a cancel
  * is done. */
 void server_release_go_on(struct server *server, bool rest);
+void server_send_query(struct server *server, const char *sql);
 size_t server_reset_input(struct server *server, const uint8_t *data, size_t len);
 
 /* --- move.c --- */

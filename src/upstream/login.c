@@ -332,6 +332,7 @@ static void finish(struct login *login)
     login_failure_clear(&pool->failure);
     login_failure_clear(&server->profile->failure);
     pool->stats->logins++;
+    server->fresh = true;
     server_move_to(server, SERVER_IDLE);
     if (server_unwanted(server))
         server_close_locked(server);

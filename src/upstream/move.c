@@ -52,6 +52,8 @@ void server_arrive(struct server *server)
     server->fd = -1;
     server->handle_open = true;
     server->stream.end_in_order = true;
+    if (!server_is_sound(server))
+        return;
     pool_lock(pool);
     struct pool_waiter *waiter = server->waiter;
     if (waiter && !server_unwanted(server)) {

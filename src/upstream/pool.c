@@ -39,6 +39,15 @@ static struct role_limit *limit_of(struct slice role)
     return limit;
 }
 
+unsigned role_clients(struct slice role)
+{
+    pthread_mutex_lock(&limits.mutex);
+    struct role_limit *limit = table_get(&limits.by_role, role);
+    unsigned clients = limit ? atomic_load(&limit->clients) : 0;
+    pthread_mutex_unlock(&limits.mutex);
+    return clients;
+}
+
 void pools_fini(void)
 {
     size_t at = 0;
@@ -127,15 +136,18 @@ void login_failure_clear(struct login_failure *failure)
     *failure = (struct login_failure){0};
 }
 
-struct server *pool_take(struct profile *profile, struct loop *loop)
+/* An idle one that `loop` holds and that needs no check, ACTIVE now, or NULL. */
+static struct server *take_idle(struct profile *profile, const struct loop *loop)
 {
     struct pool *pool = profile->pool;
     struct server *found = NULL;
+    uint64_t now_ms = monotonic_ms();
     pool_lock(pool);
     if (link_is_empty(&pool->waiters) && !atomic_load(&pool->database->paused)) {
         LINK_EACH (&pool->idle, at) {
             struct server *server = CONTAINER_OF(at, struct server, link);
-            if (server->loop == loop && server->profile == profile) {
+            if (server->loop == loop && server->profile == profile &&
+                !server_is_stale(server, now_ms)) {
                 found = server;
                 break;
             }
@@ -147,6 +159,15 @@ struct server *pool_take(struct profile *profile, struct loop *loop)
     }
     pool_unlock(pool);
     return found;
+}
+
+struct server *pool_take(struct profile *profile, struct loop *loop)
+{
+    struct server *server;
+    do {
+        server = take_idle(profile, loop);
+    } while (server && !server_is_sound(server));
+    return server;
 }
 
 void pool_recycle_locked(struct pool *pool)
@@ -189,35 +210,6 @@ void pool_learn_scram(struct pool *pool, const uint8_t client_key[32], const cha
         pool_schedule(pool);
     }
     pool_unlock(pool);
-}
-
-/* --- limits in force --- */
-
-static const struct conf_user *user_of(const struct pool *pool)
-{
-    return conf_user_find(conf_current(), slice_of_text(pool->role));
-}
-
-unsigned pool_size_of(const struct pool *pool)
-{
-    const struct conf_user *user = user_of(pool);
-    if (user && user->pool_size > 0)
-        return (unsigned)user->pool_size;
-    const struct conf_database *line = atomic_load(&pool->database->conf);
-    if (line && line->pool_size > 0)
-        return (unsigned)line->pool_size;
-    return (unsigned)conf_current()->options.default_pool_size;
-}
-
-int pool_mode_of(const struct pool *pool)
-{
-    const struct conf_user *user = user_of(pool);
-    if (user && user->pool_mode >= 0)
-        return user->pool_mode;
-    const struct conf_database *line = atomic_load(&pool->database->conf);
-    if (line && line->pool_mode >= 0)
-        return line->pool_mode;
-    return conf_current()->options.pool_mode;
 }
 
 /* --- waiting --- */

@@ -33,7 +33,7 @@ void server_release(struct server *server, bool reset)
     ASSERT(server->state == SERVER_ACTIVE && !server->releasing && !server->waiter);
     server->user = NULL;
     server->user_context = NULL;
-    server->release_reset = reset;
+    server->release_reset = reset || conf_current()->options.server_reset_query_always;
     pool_lock(server->pool);
     server->releasing = true;
     server->profile->releasing++;
@@ -42,7 +42,7 @@ void server_release(struct server *server, bool reset)
         server_release_go_on(server, false);
 }
 
-static void send_query(struct server *server, const char *sql)
+void server_send_query(struct server *server, const char *sql)
 {
     size_t cap = strlen(sql) + 64;
     uint8_t *memory = mem_alloc(cap);
@@ -64,15 +64,14 @@ static void begin_reset(struct server *server)
 {
     const char *connect_query = connect_query_of(server);
     server->reset_answers = connect_query ? 2 : 1;
-    send_query(server, conf_current()->options.server_reset_query);
+    server_send_query(server, conf_current()->options.server_reset_query);
     if (connect_query)
-        send_query(server, connect_query);
+        server_send_query(server, connect_query);
 }
 
 static bool too_old(const struct server *server)
 {
-    return elapsed(monotonic_ms(), server->connected_at_ms) >=
-           conf_current()->options.server_lifetime_ms;
+    return elapsed(monotonic_ms(), server->connected_at_ms) >= pool_lifetime_ms_of(server->pool);
 }
 
 void server_release_go_on(struct server *server, bool rest)
@@ -110,9 +109,13 @@ void server_release_go_on(struct server *server, bool rest)
 
 static void end_reset(struct server *server)
 {
-    statements_clear(server->statements);
-    server->unnamed_statement = 0;
+    if (!server->checking) {
+        statements_clear(server->statements);
+        server->unnamed_statement = 0;
+    }
+    server->checking = false;
     pool_lock(server->pool);
+    server->fresh = true;
     server_ready_locked(server);
     pool_schedule(server->pool);
     pool_unlock(server->pool);
@@ -120,6 +123,10 @@ static void end_reset(struct server *server)
 
 static void fail_reset(struct server *server, const char *why)
 {
+    if (server->checking) {
+        server_lose(server, "server_check_query failed", (struct slice){0});
+        return;
+    }
     log_warn("a server connection could not be reset", "database", server->pool->database->name,
              "role", server->pool->role, "server", log_num((int64_t)server->id), "why", why, NULL);
     server_close(server);
@@ -144,6 +151,12 @@ size_t server_reset_input(struct server *server, const uint8_t *data, size_t len
         switch (frame.type) {
         case 'E':
             fail_reset(server, "the reset or connect query failed");
+            return len;
+        case 'S':
+            if (!server->checking)
+                break; /* what RESET ALL has changed back */
+            profile_outdate(server->profile);
+            server_close(server);
             return len;
         case 'G':
         case 'W':

@@ -2,7 +2,8 @@
  *
  * Waiters are looked at in the order in which they began to wait. For each, the first that is
  * possible happens:
- *   1. an idle server of its profile is granted, best one that its own loop holds;
+ *   1. an idle server of its profile is granted, best one that its own loop holds; one that has been
+ *      unused for server_check_delay is checked first, and it waits for that;
  *   2. one of its profile is on the way (logging in, being reset, being given back), and no earlier
  *      waiter counts on that one: it waits for it;
  *   3. logins of its profile fail: it is told so, unless a server of its profile lives;
@@ -32,36 +33,30 @@ static struct pool_waiter *waiter_at(struct link *link)
     return CONTAINER_OF(link, struct pool_waiter, link);
 }
 
+/* One look at all who wait. */
+struct walk {
+    struct pool *pool;
+    uint64_t now_ms;
+    unsigned making_room; /* closing ones that nobody counts on yet */
+};
+
 /* --- room --- */
-
-static unsigned db_max(const struct pool *pool)
-{
-    const struct conf_database *line = atomic_load(&pool->database->conf);
-    if (line && line->max_db_connections >= 0)
-        return (unsigned)line->max_db_connections;
-    return (unsigned)conf_current()->options.max_db_connections;
-}
-
-static unsigned user_max(const struct pool *pool)
-{
-    const struct conf_user *user = conf_user_find(conf_current(), slice_of_text(pool->role));
-    if (user && user->max_user_connections >= 0)
-        return (unsigned)user->max_user_connections;
-    return (unsigned)conf_current()->options.max_user_connections;
-}
 
 enum room { ROOM, ROOM_POOL_FULL, ROOM_DATABASE_FULL, ROOM_ROLE_FULL };
 
-/* Takes one place for a connection, if all three limits have one. */
-static enum room take_place(struct pool *pool)
+/* Takes one place for a connection, if all three limits have one. `reserve`: also one of the
+ * reserve. */
+static enum room take_place(struct pool *pool, bool reserve)
 {
     struct database *database = pool->database;
-    if (pool->connections >= pool_size_of(pool))
+    unsigned size = pool_size_of(pool);
+    if (pool->connections >= size &&
+        (!reserve || pool->connections >= size + pool_reserve_of(pool)))
         return ROOM_POOL_FULL;
-    unsigned max = db_max(pool);
+    unsigned max = pool_database_max_of(pool);
     if (max && database->connections >= max)
         return ROOM_DATABASE_FULL;
-    max = user_max(pool);
+    max = pool_user_max_of(pool);
     if (atomic_fetch_add(&pool->limit->connections, 1) >= max && max) {
         atomic_fetch_sub(&pool->limit->connections, 1);
         atomic_store(&pool->limit->pressed, true);
@@ -88,7 +83,7 @@ static void open_server(struct pool *pool, struct profile *profile, struct loop 
 
 bool pool_open(struct pool *pool, struct profile *profile, struct loop *loop)
 {
-    if (take_place(pool) != ROOM)
+    if (take_place(pool, false) != ROOM)
         return false;
     open_server(pool, profile, loop);
     return true;
@@ -96,12 +91,22 @@ bool pool_open(struct pool *pool, struct profile *profile, struct loop *loop)
 
 /* --- eviction --- */
 
-/* The idle server of `pool` that was used least recently, if it may go. */
-static struct server *oldest_idle(struct pool *pool, bool patient, uint64_t now_ms)
+/* With server_round_robin the list is the other way round; after a reload it may be mixed. */
+struct server *pool_oldest_idle(struct pool *pool)
 {
     if (link_is_empty(&pool->idle))
         return NULL;
-    struct server *server = server_at(pool->idle.prev);
+    struct server *first = server_at(pool->idle.next);
+    struct server *last = server_at(pool->idle.prev);
+    return first->state_since_ms < last->state_since_ms ? first : last;
+}
+
+/* The idle server of `pool` that was used least recently, if it may go. */
+static struct server *oldest_idle(struct pool *pool, bool patient, uint64_t now_ms)
+{
+    struct server *server = pool_oldest_idle(pool);
+    if (!server)
+        return NULL;
     if (!patient && elapsed(now_ms, server->state_since_ms) < POOL_PROFILE_PATIENCE_MS)
         return NULL;
     return server;
@@ -159,7 +164,7 @@ static unsigned count_closing(const struct pool *pool)
     const struct database *database = pool->database;
     for (unsigned i = 0; i < database->pool_count; i++) {
         const struct pool *other = database->pool_list[i];
-        if (other != pool && !db_max(pool))
+        if (other != pool && !pool_database_max_of(pool))
             continue;
         LINK_EACH (&other->closing, at)
             count++;
@@ -167,19 +172,26 @@ static unsigned count_closing(const struct pool *pool)
     return count;
 }
 
-static struct server *idle_for(struct pool *pool, const struct pool_waiter *waiter)
+/* The best idle server for the waiter: one of its loop before others, one that may be handed out
+ * before one that has to be checked first. */
+static struct server *idle_for(struct walk *walk, const struct pool_waiter *waiter)
 {
-    struct server *elsewhere = NULL;
-    LINK_EACH (&pool->idle, at) {
+    struct server *best = NULL;
+    unsigned best_rank = 0;
+    LINK_EACH (&walk->pool->idle, at) {
         struct server *server = server_at(at);
         if (server->profile != waiter->profile)
             continue;
-        if (server->loop == waiter->loop)
-            return server;
-        if (!elsewhere)
-            elsewhere = server;
+        unsigned rank =
+            1u + (server->loop == waiter->loop) + (server_is_stale(server, walk->now_ms) ? 0 : 2);
+        if (rank > best_rank) {
+            best = server;
+            best_rank = rank;
+        }
+        if (rank == 4)
+            break;
     }
-    return elsewhere;
+    return best;
 }
 
 /* --- failures --- */
@@ -242,12 +254,6 @@ void pool_login_failed(struct pool *pool, struct profile *profile, const char *s
 
 /* --- the walk --- */
 
-struct walk {
-    struct pool *pool;
-    uint64_t now_ms;
-    unsigned making_room; /* closing ones that nobody counts on yet */
-};
-
 /* A server is about to leave `loop`. If it was the last of its profile there and there is room, a
  * new one takes its place: else two workers with little to do would send one to and fro. */
 static void replace_on(struct walk *walk, struct profile *profile, struct loop *loop)
@@ -277,14 +283,18 @@ static void grant(struct walk *walk, struct pool_waiter *waiter, struct server *
 static bool serve(struct walk *walk, struct pool_waiter *waiter)
 {
     struct pool *pool = walk->pool;
-    struct server *server = idle_for(pool, waiter);
-    if (server) {
+    struct server *server = idle_for(walk, waiter);
+    if (server && !server_is_stale(server, walk->now_ms)) {
         grant(walk, waiter, server);
         return true;
     }
     unsigned *on_the_way = coming(pool, waiter->profile);
     if (*on_the_way) {
         --*on_the_way;
+        return true;
+    }
+    if (server) {
+        server_check_locked(server); /* it comes back as idle, or is closed */
         return true;
     }
     const struct login_failure *failure = failure_in_force(pool, waiter->profile, walk->now_ms);
@@ -295,7 +305,9 @@ static bool serve(struct walk *walk, struct pool_waiter *waiter)
     }
     if (!may_try(pool, waiter->profile))
         return true;
-    enum room room = take_place(pool);
+    uint64_t waited_ms = elapsed(walk->now_ms, waiter->since_us / 1000u);
+    uint64_t reserve_ms = conf_current()->options.reserve_pool_timeout_ms;
+    enum room room = take_place(pool, reserve_ms && waited_ms >= reserve_ms);
     if (room == ROOM) {
         open_server(pool, waiter->profile, waiter->loop);
         return true;
@@ -304,7 +316,7 @@ static bool serve(struct walk *walk, struct pool_waiter *waiter)
         walk->making_room--;
         return true;
     }
-    bool patient = elapsed(walk->now_ms, waiter->since_us / 1000u) >= POOL_PROFILE_PATIENCE_MS;
+    bool patient = waited_ms >= POOL_PROFILE_PATIENCE_MS;
     return evict(pool, room, patient, walk->now_ms) || !link_is_empty(&pool->idle);
 }
 

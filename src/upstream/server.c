@@ -1,9 +1,9 @@
 /* A backend connection's states and the events of its stream. What the states mean is drawn in
  * upstream/server.h.
  *
- * Only two things are done to a server by another thread than that of its loop, and both only
+ * Only three things are done to a server by another thread than that of its loop, and all only
  * while it is IDLE: the scheduler promises it to a waiter (ACTIVE on the waiter's own loop, else
- * MOVING), or it is to go (CLOSING). The thread then posts the server to its loop, which looks at
+ * MOVING), has it checked (RESETTING), or it is to go (CLOSING). The thread then posts the server to its loop, which looks at
  * the state and acts (run_post). */
 #include "upstream/server.h"
 
@@ -23,7 +23,7 @@ enum { IDLE_MESSAGE_MAX = 65536 };
 static const unsigned moves[SERVER_STATE_COUNT] = {
     [SERVER_CONNECTING] = TO(LOGIN) | TO(CLOSING),
     [SERVER_LOGIN] = TO(IDLE) | TO(CLOSING),
-    [SERVER_IDLE] = TO(ACTIVE) | TO(MOVING) | TO(CLOSING),
+    [SERVER_IDLE] = TO(ACTIVE) | TO(MOVING) | TO(RESETTING) | TO(CLOSING),
     [SERVER_ACTIVE] = TO(IDLE) | TO(RESETTING) | TO(CLOSING),
     [SERVER_RESETTING] = TO(IDLE) | TO(CLOSING),
     [SERVER_MOVING] = TO(IDLE) | TO(ACTIVE) | TO(CLOSING),
@@ -87,9 +87,13 @@ void server_move_to(struct server *server, enum server_state state)
         server->profile->releasing--;
     }
     link_remove(&server->link);
+    if (state == SERVER_ACTIVE)
+        server->fresh = false;
+    if (server->state == SERVER_IDLE)
+        server->idle_since_ms = server->state_since_ms;
     server->state = state;
     server->state_since_ms = monotonic_ms();
-    if (state == SERVER_IDLE)
+    if (state == SERVER_IDLE && !conf_current()->options.server_round_robin)
         link_prepend(&server->pool->idle, &server->link); /* the warmest is used first */
     else
         link_append(list_of(server->pool, state), &server->link);
@@ -194,6 +198,8 @@ static void run_post(struct loop *loop, struct loop_post *post)
             server_depart(server);
         else
             server_arrive(server);
+    } else if (state == SERVER_RESETTING && server->check_needed) {
+        server_check_start(server);
     } else if (state == SERVER_CLOSING) {
         shut(server);
         free_if_done(server);
@@ -231,7 +237,7 @@ struct server *server_create(struct pool *pool, struct profile *profile, struct 
 /* --- events --- */
 
 /* A server that nobody uses is lost: closed by Postgres, or it said what it should not. */
-static void lose(struct server *server, const char *why, struct slice detail)
+void server_lose(struct server *server, const char *why, struct slice detail)
 {
     struct database *database = server->pool->database;
     char text[256];
@@ -255,7 +261,7 @@ static size_t idle_input(struct server *server, const uint8_t *data, size_t len)
         if (status == PGWIRE_MORE)
             return done;
         if (status != PGWIRE_OK || frame.len > IDLE_MESSAGE_MAX) {
-            lose(server, "it broke the protocol", (struct slice){0});
+            server_lose(server, "it broke the protocol", (struct slice){0});
             return len;
         }
         if (frame.len > len - done)
@@ -271,10 +277,10 @@ static size_t idle_input(struct server *server, const uint8_t *data, size_t len)
             return len;
         case 'E':
             pgwire_error_field(frame.body, frame.body_len, 'M', &text);
-            lose(server, "it ended", slice_of(text.data, text.len));
+            server_lose(server, "it ended", slice_of(text.data, text.len));
             return len;
         default:
-            lose(server, "it spoke unasked", (struct slice){0});
+            server_lose(server, "it spoke unasked", (struct slice){0});
             return len;
         }
         done += frame.len;
@@ -299,7 +305,9 @@ static size_t on_input(struct stream *stream, const uint8_t *data, size_t len)
         return login_input(server, data, len);
     switch (state_of(server)) {
     case SERVER_RESETTING:
-        return server_reset_input(server, data, len);
+        if (!server->check_needed)
+            return server_reset_input(server, data, len);
+        return idle_input(server, data, len);
     case SERVER_IDLE:
     case SERVER_MOVING:
     case SERVER_ACTIVE: /* promised, or held back by a cancel */
@@ -328,7 +336,7 @@ static void on_end(struct stream *stream, enum err err, int error_number)
     else if (server->login)
         login_end(server, error_number);
     else if (state_of(server) != SERVER_CLOSING)
-        lose(server, err_text(err), (struct slice){0});
+        server_lose(server, err_text(err), (struct slice){0});
 }
 
 static void on_connected(struct stream *stream)

@@ -75,19 +75,11 @@ static void expire_servers(struct pool *pool, const struct loop *loop)
 
 /* --- once a second --- */
 
-static unsigned min_size_of(const struct pool *pool)
-{
-    const struct conf_database *line = atomic_load(&pool->database->conf);
-    if (line && line->min_pool_size >= 0)
-        return (unsigned)line->min_pool_size;
-    return (unsigned)conf_current()->options.min_pool_size;
-}
-
 static void close_old(struct pool *pool, const struct loop *loop, uint64_t now_ms)
 {
     uint64_t idle_ms = conf_current()->options.server_idle_timeout_ms;
-    uint64_t life_ms = conf_current()->options.server_lifetime_ms;
-    unsigned min = min_size_of(pool), count = pool->connections;
+    uint64_t life_ms = pool_lifetime_ms_of(pool);
+    unsigned min = pool_min_of(pool), count = pool->connections;
     LINK_EACH (&pool->closing, at)
         count--; /* those of other loops may not be closed yet */
     LINK_EACH_SAFE (&pool->idle, at) {
@@ -109,7 +101,7 @@ static void relieve_role(struct pool *pool)
     if (link_is_empty(&pool->idle) || !link_is_empty(&pool->waiters))
         return;
     if (atomic_exchange(&pool->limit->pressed, false)) {
-        server_close_locked(CONTAINER_OF(pool->idle.prev, struct server, link));
+        server_close_locked(pool_oldest_idle(pool));
         pool->stats->evictions++;
     }
 }
@@ -119,7 +111,7 @@ static void keep_min_size(struct pool *pool, struct loop *loop)
     if (!pool->recent || pool->failure.at_ms || pool->recent->failure.at_ms ||
         atomic_load(&pool->database->paused) || !atomic_load(&pool->database->conf))
         return;
-    if (pool->connections < min_size_of(pool))
+    if (pool->connections < pool_min_of(pool))
         pool_open(pool, pool->recent, loop);
 }
 

@@ -38,6 +38,11 @@ static void run_post(struct loop *loop, struct loop_post *post)
     pool_lock(pool);
     int state = waiter->state;
     struct server *server = waiter->granted;
+    bool granted = state == WAITER_GRANTED && server->state == SERVER_ACTIVE;
+    pool_unlock(pool);
+    if (granted && !server_is_sound(server))
+        return; /* closed: it is in the queue again */
+    pool_lock(pool);
     if (state == WAITER_GRANTED && server->state == SERVER_ACTIVE)
         waiter_take_grant(waiter, server);
     else if (state == WAITER_FAILED)
