@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/slice.h"
 #include "conf/options.h"
+#include "conf/rules.h"
 
 /* One line of [databases]. NULL or -1: not given. */
 struct conf_database {
@@ -61,6 +62,9 @@ struct conf {
     unsigned database_count;
     struct conf_user *users;
     unsigned user_count;
+    struct rule *rules; /* in the order in which they are looked at */
+    unsigned rule_count;
+    uint64_t rules_number; /* of this set of rules, unique in the process; never 0 */
 };
 
 /* Where and what: "pgrecall.ini:12: pool_sizes: unknown option". */
@@ -114,6 +118,17 @@ bool conf_option_row(const struct conf *conf, unsigned index, struct option_row 
  * ERR_UNSUPPORTED  it needs a restart */
 MUST_USE enum err conf_set(const struct conf *conf, const char *name, const char *value,
                            struct conf **out);
+
+/* Adds one rule before all others, to a copy of `conf` (console: RULE ADD name pairs).
+ *
+ * ERR_EXISTS    there is a rule of that name
+ * ERR_TOO_MANY  RULES_MAX of them
+ * ERR_INVALID   with the mistakes in *mistakes, zeroed by the caller, who frees them */
+MUST_USE enum err conf_rule_add(const struct conf *conf, const char *name, const char *pairs,
+                                struct conf **out, struct conf_mistakes *mistakes);
+
+/* Takes one rule out of a copy of `conf`. ERR_NOT_FOUND: there is none of that name. */
+MUST_USE enum err conf_rule_drop(const struct conf *conf, const char *name, struct conf **out);
 
 /* Writes docs/config.md, and conf/pgrecall.ini, from the tables. */
 void conf_write_manual(FILE *out);

@@ -24,6 +24,7 @@
 /* Orders of the names in the rows of these options. */
 enum auth_type { AUTH_TYPE_TRUST, AUTH_TYPE_PLAIN, AUTH_TYPE_MD5, AUTH_TYPE_SCRAM };
 enum pool_mode { POOL_MODE_TRANSACTION, POOL_MODE_SESSION, POOL_MODE_STATEMENT };
+enum client_hints { CLIENT_HINTS_OFF, CLIENT_HINTS_SAFE, CLIENT_HINTS_ALL };
 enum coherence_mode { COHERENCE_FAST, COHERENCE_STRICT };
 
 struct options {

@@ -13,12 +13,20 @@
 #include "keys.h"
 #include "option_table.h"
 #include "pairs.h"
+#include "rule_line.h"
 #include "store.h"
 #include "userlist.h"
 
 #define ENVIRONMENT_PREFIX "PGRECALL_"
 
-enum section { SECTION_NONE, SECTION_OPTIONS, SECTION_DATABASES, SECTION_USERS, SECTION_PEERS };
+enum section {
+    SECTION_NONE,
+    SECTION_OPTIONS,
+    SECTION_DATABASES,
+    SECTION_USERS,
+    SECTION_RULES,
+    SECTION_PEERS
+};
 
 struct loader {
     struct store *store;
@@ -108,16 +116,31 @@ static void set_user(struct loader *loader, const struct ini_line *line)
     set_pairs(loader, line->place, &target, line->value);
 }
 
+static void set_rule(struct loader *loader, const struct ini_line *line)
+{
+    struct store *store = loader->store;
+    struct rule rule;
+    if (!rule_read(line->key, line->value, &store->texts, line->place, loader->mistakes, &rule))
+        return;
+    if (store_rule(store, line->key)) { /* which of the two comes first would not be plain */
+        mistakes_add(loader->mistakes, line->place, "%s: there is a rule of that name", line->key);
+        return;
+    }
+    struct rule *place = store_rule_insert(store, store->conf.rule_count);
+    if (place)
+        *place = rule;
+    else
+        mistakes_add(loader->mistakes, line->place, "%s: more than %d rules", line->key, RULES_MAX);
+}
+
 static bool on_section(void *context, struct place place, const char *name)
 {
     static const struct {
         const char *name;
         enum section section;
-    } sections[] = {{"pgrecall", SECTION_OPTIONS},
-                    {"pgbouncer", SECTION_OPTIONS},
-                    {"databases", SECTION_DATABASES},
-                    {"users", SECTION_USERS},
-                    {"peers", SECTION_PEERS}};
+    } sections[] = {{"pgrecall", SECTION_OPTIONS},    {"pgbouncer", SECTION_OPTIONS},
+                    {"databases", SECTION_DATABASES}, {"users", SECTION_USERS},
+                    {"rules", SECTION_RULES},         {"peers", SECTION_PEERS}};
     struct loader *loader = context;
     for (size_t i = 0; i < ARRAY_COUNT(sections); i++) {
         if (strcmp(sections[i].name, name) != 0)
@@ -128,7 +151,8 @@ static bool on_section(void *context, struct place place, const char *name)
         return loader->section != SECTION_PEERS;
     }
     mistakes_add(loader->mistakes, place,
-                 "[%s]: unknown section: there are [databases], [users] and [pgrecall]", name);
+                 "[%s]: unknown section: there are [databases], [users], [rules] and [pgrecall]",
+                 name);
     return false;
 }
 
@@ -144,6 +168,9 @@ static void on_line(void *context, const struct ini_line *line)
         break;
     case SECTION_USERS:
         set_user(loader, line);
+        break;
+    case SECTION_RULES:
+        set_rule(loader, line);
         break;
     case SECTION_NONE:
     case SECTION_PEERS:
@@ -262,6 +289,43 @@ enum err conf_set(const struct conf *conf, const char *name, const char *value, 
         store_destroy(store);
         return err;
     }
+    *out = &store->conf;
+    return ERR_OK;
+}
+
+enum err conf_rule_add(const struct conf *conf, const char *name, const char *pairs,
+                       struct conf **out, struct conf_mistakes *mistakes)
+{
+    struct store *store = store_copy(conf);
+    struct rule rule;
+    enum err err = ERR_OK;
+    if (store_rule(store, name))
+        err = ERR_EXISTS;
+    else if (!rule_read(name, pairs, &store->texts, (struct place){"RULE ADD", 0}, mistakes, &rule))
+        err = ERR_INVALID;
+    struct rule *first = err ? NULL : store_rule_insert(store, 0);
+    if (!err && !first)
+        err = ERR_TOO_MANY;
+    if (err) {
+        store_destroy(store);
+        return err;
+    }
+    rule.added = true;
+    *first = rule;
+    *out = &store->conf;
+    return ERR_OK;
+}
+
+enum err conf_rule_drop(const struct conf *conf, const char *name, struct conf **out)
+{
+    struct store *store = store_copy(conf);
+    struct rule *rule = store_rule(store, name);
+    if (!rule) {
+        store_destroy(store);
+        return ERR_NOT_FOUND;
+    }
+    struct rule *end = store->conf.rules + store->conf.rule_count--;
+    memmove(rule, rule + 1, (size_t)(end - rule - 1) * sizeof(*rule));
     *out = &store->conf;
     return ERR_OK;
 }

@@ -2,6 +2,7 @@
  * conf/pgrecall.ini. */
 #include "keys.h"
 #include "option_table.h"
+#include "rule_line.h"
 
 enum { SAMPLE_WIDTH = 96 };
 
@@ -60,6 +61,9 @@ static const char manual_head[] =
     "[users]\n"
     "report = pool_mode=session max_user_connections=5\n"
     "\n"
+    "[rules]\n"
+    "no_audit = table=public.audit action=never\n"
+    "\n"
     "[pgrecall]\n"
     "listen_addr = *\n"
     "auth_file = /etc/pgrecall/userlist.txt\n"
@@ -102,6 +106,37 @@ static const char userlist_text[] =
     "pgrecall needs the password itself where the server asks for SCRAM; otherwise give the\n"
     "database a `user` and a `password`.\n";
 
+static const char rules_head[] =
+    "\n"
+    "## Rules: `[rules]`\n"
+    "\n"
+    "One line a rule: its name, `=`, then pairs of key and value. `database`, `role`, `table` and\n"
+    "`shape` say which statements it is for, and all that are given must match. **The first rule\n"
+    "that matches decides, alone**; those behind it are not looked at. At most 64 rules. A reload\n"
+    "takes effect with the next statement. [guide.md](guide.md) has examples.\n"
+    "\n";
+
+static const char rules_tail[] = "\n"
+                                 "| Action | Meaning |\n"
+                                 "|---|---|\n";
+
+static void write_rules(FILE *out)
+{
+#define RULE_KEY_ROW(key, type, prose) {#key, (type), (prose)},
+    static const char *const keys[][3] = {RULE_KEYS(RULE_KEY_ROW)};
+#undef RULE_KEY_ROW
+#define RULE_ACTION_ROW(name, text, prose) {(text), (prose)},
+    static const char *const actions[][2] = {RULE_ACTIONS(RULE_ACTION_ROW)};
+#undef RULE_ACTION_ROW
+    fputs(rules_head, out);
+    fprintf(out, "| Key | Type | Meaning |\n|---|---|---|\n");
+    for (unsigned i = 0; i < ARRAY_COUNT(keys); i++)
+        fprintf(out, "| `%s` | %s | %s |\n", keys[i][0], keys[i][1], keys[i][2]);
+    fputs(rules_tail, out);
+    for (unsigned i = 0; i < ARRAY_COUNT(actions); i++)
+        fprintf(out, "| `%s` | %s |\n", actions[i][0], actions[i][1]);
+}
+
 static void write_option(FILE *out, const struct option *option)
 {
     static const char *const types[] = {
@@ -142,6 +177,7 @@ void conf_write_manual(FILE *out)
           "What holds for a role in every database. No role needs a line here.\n\n",
           out);
     write_keys(out, keys_of_user, keys_of_user_count);
+    write_rules(out);
     fputs(userlist_text, out);
     for (unsigned i = 0; i < option_row_count; i++) {
         if (option_rows[i].type == OPTION_GROUP)
@@ -196,7 +232,13 @@ void conf_write_sample(FILE *out)
           ";* = host=127.0.0.1\n\n[users]\n",
           out);
     write_sample_keys(out, keys_of_user, keys_of_user_count);
-    fputs(";report = pool_mode=session max_user_connections=5\n\n[pgrecall]\n", out);
+    fputs(";report = pool_mode=session max_user_connections=5\n\n[rules]\n"
+          "; The first rule that matches decides. Keys: database, role, table, shape, action, "
+          "window,\n"
+          "; namespace. Actions: cache, never, observe, force.\n"
+          ";no_audit = table=public.audit action=never\n"
+          ";slow_reports = role=report window=10min\n\n[pgrecall]\n",
+          out);
     for (unsigned i = 0; i < option_row_count; i++) {
         const struct option *option = &option_rows[i];
         if (option->type == OPTION_GROUP) {

@@ -1,15 +1,20 @@
 /* Owning one configuration. */
 #include "store.h"
 
+#include <stdatomic.h>
+
 #include "base/mem.h"
 #include "keys.h"
 #include "option_table.h"
+#include "rule_line.h"
 
 enum { STORE_CAP_FIRST = 8 };
 
 static struct store *create_empty(void)
 {
+    static _Atomic(uint64_t) last_rules_number;
     struct store *store = mem_zero(1, sizeof(*store));
+    store->conf.rules_number = atomic_fetch_add(&last_rules_number, 1) + 1;
     texts_init(&store->texts);
     table_init(&store->databases_by_name);
     table_init(&store->users_by_name);
@@ -32,6 +37,7 @@ void store_destroy(struct store *store)
     texts_fini(&store->texts);
     mem_free(store->conf.databases);
     mem_free(store->conf.users);
+    mem_free(store->conf.rules);
     mem_free(store);
 }
 
@@ -90,6 +96,29 @@ struct conf_user *store_user(struct store *store, const char *name, bool *out_ne
     return &conf->users[at];
 }
 
+struct rule *store_rule(struct store *store, const char *name)
+{
+    for (unsigned i = 0; i < store->conf.rule_count; i++) {
+        if (strcmp(store->conf.rules[i].name, name) == 0)
+            return &store->conf.rules[i];
+    }
+    return NULL;
+}
+
+struct rule *store_rule_insert(struct store *store, unsigned at)
+{
+    struct conf *conf = &store->conf;
+    ASSERT(at <= conf->rule_count);
+    if (conf->rule_count == RULES_MAX)
+        return NULL;
+    if (!conf->rules)
+        conf->rules = mem_zero(RULES_MAX, sizeof(*conf->rules));
+    memmove(conf->rules + at + 1, conf->rules + at, (conf->rule_count - at) * sizeof(*conf->rules));
+    conf->rule_count++;
+    conf->rules[at] = (struct rule){0};
+    return &conf->rules[at];
+}
+
 struct store *store_copy(const struct conf *conf)
 {
     struct store *store = create_empty();
@@ -118,6 +147,12 @@ struct store *store_copy(const struct conf *conf)
         *user = conf->users[i];
         user->name = name;
         user->secret = texts_copy(texts, user->secret);
+    }
+    for (unsigned i = 0; i < conf->rule_count; i++) {
+        struct rule *rule = store_rule_insert(store, i);
+        ASSERT(rule != NULL);
+        *rule = conf->rules[i];
+        rule_copy_texts(rule, texts);
     }
     return store;
 }

@@ -28,3 +28,8 @@ struct store *store_copy(const struct conf *conf);
  * Good until the next of its kind is added. */
 struct conf_database *store_database(struct store *store, const char *name, bool *out_new);
 struct conf_user *store_user(struct store *store, const char *name, bool *out_new);
+
+/* The rule of that name, or NULL; and room for a new one at index `at`, or NULL when there are
+ * RULES_MAX. */
+struct rule *store_rule(struct store *store, const char *name);
+struct rule *store_rule_insert(struct store *store, unsigned at);
