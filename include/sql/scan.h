@@ -41,6 +41,9 @@ struct scan {
     unsigned flags; /* enum scan_flag */
     uint32_t token_count;
     uint32_t literal_count;
+    /* SCAN_HINT: where the white space and comments with the first hint lie in the text. */
+    uint32_t hint_at;
+    uint32_t hint_len;
 };
 
 /* Scans `text` into `scratch`, which has room for at least text.len + 16 bytes and is not where the

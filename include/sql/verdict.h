@@ -53,7 +53,11 @@
     X(BACKEND_DIFFERS, "the backend's settings differ from the session's")                         \
     X(ANSWER, "the answer came with a notice, an error or a changed setting")                      \
     X(TOO_BIG, "the answer is larger than max_entry")                                              \
-    X(MOVED, "a table changed while the answer was on its way")
+    X(MOVED, "a table changed while the answer was on its way")                                    \
+    X(RULE, "a rule says never")                                                                   \
+    X(HINT, "a comment of the statement says so")                                                  \
+    X(SESSION_OFF, "pgrecall.cache is off in this session")                                        \
+    X(OBSERVE, "observed only: nothing is served")
 
 #define REASON_ENUM(name, text) REASON_##name,
 enum reason { REASONS(REASON_ENUM) REASON_COUNT };
@@ -61,6 +65,8 @@ enum reason { REASONS(REASON_ENUM) REASON_COUNT };
 
 const char *reason_text(enum reason reason); /* for people */
 const char *reason_name(enum reason reason); /* "not_a_query": for counters */
+/* True if the reason concerns nothing but the answer, so that an operator may know better. */
+bool reason_is_forceable(enum reason reason);
 
 /* What a statement may do to the session that the pool must know. */
 enum effect {
@@ -115,12 +121,26 @@ struct verdict {
     enum reason reason;       /* REASON_NONE: cacheable */
     unsigned effects;         /* enum effect */
     enum pin pin;
-    uint16_t read_count;  /* cacheable: what an entry depends on */
+    bool
+        forceable; /* not cacheable, but a rule may say so: it reads, and the reason is one of those
+                     * that concern the answer alone */
+    uint16_t read_count;  /* cacheable or forceable: what an entry depends on */
     uint16_t write_count; /* without EFFECT_WRITES_ALL: what it may change, closure included */
     uint32_t reads[VERDICT_TABLES_MAX];  /* relation OIDs; a partition stands as its root */
     uint32_t writes[VERDICT_TABLES_MAX]; /* the same */
     char object[VERDICT_OBJECT_MAX];     /* what caused `reason`; may be "" */
+    /* For the session: which rules (conf/rules.h) the statement meets; of no set of rules at first. */
+    uint64_t rules_number;
+    uint64_t rules;
 };
+
+/* Notes that beside a verdict, in the memo or wherever it is. */
+static inline void verdict_set_rules(const struct verdict *verdict, uint64_t number, uint64_t rules)
+{
+    struct verdict *mine = (struct verdict *)(uintptr_t)verdict;
+    mine->rules_number = number;
+    mine->rules = rules;
+}
 
 struct catalog;
 

@@ -25,6 +25,7 @@ struct proof {
     bool has_timezone;    /* AT TIME ZONE: of a time it depends on the day */
     bool has_cast_source; /* a value of a type with cast_source may occur */
     bool has_param;       /* of a type that the client may have chosen */
+    bool unforceable;     /* no rule may overrule what was found */
     struct scope scope;
 };
 
@@ -42,6 +43,7 @@ static void deny(struct proof *proof, enum reason reason, const char *object)
 {
     struct verdict *out = proof->out;
 
+    proof->unforceable |= !reason_is_forceable(reason);
     if (out->reason != REASON_NONE)
         return;
     out->reason = reason;
@@ -116,7 +118,9 @@ static void relation_read(struct proof *proof, const struct catalog_relation *re
     proof->has_cast_source |= relation->has_cast_source;
     if (relation->read_reason != REASON_NONE) {
         deny(proof, relation->read_reason, relation->full_name);
-        return;
+        if (relation->read_reason != REASON_COLUMN_TYPE)
+            return;
+        proof->unforceable |= !relation->reads.count;
     }
     for (unsigned i = 0; i < relation->reads.count; i++) {
         if (!table_add(out->reads, &out->read_count,
@@ -277,6 +281,7 @@ static void function_judge(struct proof *proof, const struct fact *fact)
     struct callable_meaning meaning;
     bool is_type = call_as_cast_judge(proof, fact, fact->flags);
 
+    proof->unforceable |= functions_act(fact->name);
     if (strcmp(fact->name, "timezone") == 0)
         proof->has_timezone = true;
     if (strcmp(fact->name, "make_time") == 0)
@@ -310,6 +315,7 @@ static void attribute_judge(struct proof *proof, const struct fact *fact)
     if (!callables_join(proof, fact, callables, count, 0, !any_type, &meaning))
         return;
     effect_join(proof, meaning.effect);
+    proof->unforceable |= functions_act(fact->name);
     if (!meaning.read_allowed)
         deny(proof, REASON_COLUMN_NAME, fact->name);
 }
@@ -522,7 +528,8 @@ static void judge(struct proof *proof)
 void classify_facts(const struct facts *facts, unsigned scan_flags, const struct catalog *catalog,
                     const struct proof_scope *scope, struct verdict *out)
 {
-    struct proof proof = {.facts = facts, .catalog = catalog, .out = out};
+    struct proof proof = {
+        .facts = facts, .catalog = catalog, .out = out, .unforceable = facts->unforceable};
 
     proof.has_param = (scan_flags & SCAN_PARAM) != 0;
     scope_init(&proof.scope, scope);
@@ -543,6 +550,8 @@ void classify_facts(const struct facts *facts, unsigned scan_flags, const struct
         deny(&proof, REASON_WRITES, "");
     if (out->effects & (EFFECT_PIN | EFFECT_TX_BEGIN | EFFECT_TX_END))
         deny(&proof, REASON_WRITES, "");
-    if (out->reason != REASON_NONE)
+    out->forceable = out->reason != REASON_NONE && catalog && !proof.unforceable && !out->effects &&
+                     !out->write_count;
+    if (out->reason != REASON_NONE && !out->forceable)
         out->read_count = 0;
 }

@@ -66,6 +66,7 @@ void facts_add_fact(struct facts *facts, const struct fact *fact)
 
 void facts_deny(struct facts *facts, enum reason reason, const char *object)
 {
+    facts->unforceable |= !reason_is_forceable(reason);
     if (facts->reason != REASON_NONE)
         return;
     facts->reason = reason;

@@ -247,6 +247,16 @@ static const char *const fills_rows[] = {
     "jsonb_populate_record", "jsonb_populate_recordset", "jsonb_to_record", "jsonb_to_recordset",
 };
 
+static const char *const acts_prefixes[] = {
+    "currval",         "lastval",        "lo_",        "nextval",         "pg_advisory",
+    "pg_backup",       "pg_cancel",      "pg_create",  "pg_current_xact", "pg_drop",
+    "pg_export",       "pg_import",      "pg_log",     "pg_notify",       "pg_promote",
+    "pg_reload",       "pg_replication", "pg_rotate",  "pg_start",        "pg_stat_clear",
+    "pg_stat_force",   "pg_stat_reset",  "pg_stop",    "pg_switch",       "pg_terminate",
+    "pg_try_advisory", "pg_wal_replay",  "set_config", "setseed",         "setval",
+    "txid_current",
+};
+
 static int name_compare(const void *key, const void *item)
 {
     return strcmp(key, *(const char *const *)item);
@@ -301,4 +311,9 @@ bool functions_extension_harmless(const char *name)
 bool functions_fills_rows(const char *name)
 {
     return LISTED(name, fills_rows);
+}
+
+bool functions_act(const char *name)
+{
+    return BEGINS(name, acts_prefixes);
 }

@@ -33,3 +33,7 @@ bool functions_extension_harmless(const char *name);
 
 /* True for jsonb_populate_record and its kind, which run the checks of domains inside row types. */
 bool functions_fills_rows(const char *name);
+
+/* True for a built-in function that does something which its caller wants done each time, although no
+ * table changes: sequences, locks, notifications, signals. */
+bool functions_act(const char *name);

@@ -27,6 +27,8 @@ struct scanner {
     uint32_t literal_count;
     size_t kept_len;     /* canonical bytes before the last run of ';' */
     uint32_t kept_count; /* tokens before it */
+    uint32_t hint_at;
+    uint32_t hint_len;
 };
 
 static bool is_word_at(const uint8_t *at, const char *word, size_t len)
@@ -86,8 +88,12 @@ static const uint8_t *pass_gap(struct scanner *scanner, bool *out_continues)
         if (gap.has & LEX_GAP_LINE)
             scanner->flags |= SCAN_DOUBT;
     }
-    if (gap.has & LEX_GAP_HINT)
+    if ((gap.has & LEX_GAP_HINT) && !(scanner->flags & SCAN_HINT)) {
         scanner->flags |= SCAN_HINT;
+        /* What is not read yet still lies where it lay in the text. */
+        scanner->hint_at = (uint32_t)(begin - scanner->scratch);
+        scanner->hint_len = (uint32_t)(gap.end - begin);
+    }
     if (gap.has & LEX_GAP_DOUBT)
         scanner->flags |= SCAN_DOUBT;
 
@@ -215,7 +221,9 @@ enum err scan_text(struct slice text, uint8_t *scratch, struct scan *out)
                              .canonical_len = text.len,
                              .flags = scanner.flags | SCAN_DOUBT,
                              .token_count = scanner.token_count,
-                             .literal_count = scanner.literal_count};
+                             .literal_count = scanner.literal_count,
+                             .hint_at = scanner.hint_at,
+                             .hint_len = scanner.hint_len};
         return ERR_OK;
     }
     if (scanner.kind != LEX_SEMICOLON) {
@@ -230,6 +238,8 @@ enum err scan_text(struct slice text, uint8_t *scratch, struct scan *out)
                          .canonical_len = scanner.kept_len,
                          .flags = scanner.flags,
                          .token_count = scanner.kept_count,
-                         .literal_count = scanner.literal_count};
+                         .literal_count = scanner.literal_count,
+                         .hint_at = scanner.hint_at,
+                         .hint_len = scanner.hint_len};
     return ERR_OK;
 }

@@ -31,6 +31,20 @@ const char *reason_text(enum reason reason)
     return reason_texts[reason];
 }
 
+bool reason_is_forceable(enum reason reason)
+{
+    static const bool forceable[REASON_COUNT] = {
+        [REASON_NONE] = true,        [REASON_SQL_VALUE_FUNCTION] = true,
+        [REASON_TABLESAMPLE] = true, [REASON_SYSTEM_COLUMN] = true,
+        [REASON_FUNCTION] = true,    [REASON_OPERATOR] = true,
+        [REASON_TYPE] = true,        [REASON_MAGIC_DATE] = true,
+        [REASON_COLUMN_TYPE] = true, [REASON_SYSTEM_RELATION] = true,
+        [REASON_COLUMN_NAME] = true, [REASON_EXPRESSION] = true,
+    };
+    ASSERT((unsigned)reason < REASON_COUNT);
+    return forceable[reason];
+}
+
 const char *pin_text(enum pin pin)
 {
     ASSERT((unsigned)pin < PIN_COUNT);
