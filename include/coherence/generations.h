@@ -25,6 +25,7 @@
 
 #include "base/flaw.h"
 #include "base/macros.h"
+#include "base/slice.h"
 
 enum { GENERATION_WORDS = 1 << 16, GENERATION_EVERYTHING = 0 };
 
@@ -37,6 +38,9 @@ extern _Atomic(uint64_t) generation_words[GENERATION_WORDS];
  * GENERATION_EVERYTHING. */
 uint32_t generation_of_database(uint64_t identity);
 uint32_t generation_of_table(uint64_t identity, uint32_t relation_oid);
+
+/* The word of a namespace of entries (rules, hints), in all databases. */
+uint32_t generation_of_namespace(struct slice name);
 
 static inline uint64_t generation_read(uint32_t word)
 {

@@ -49,7 +49,10 @@ static inline uint64_t counter_read(const counter *at)
     X(hits_redis)                                                                                  \
     X(misses)                                                                                      \
     X(bypasses)                                                                                    \
-    X(writes)
+    X(writes)                                                                                      \
+    X(hits_forced)                                                                                 \
+    X(hits_observed)                                                                               \
+    X(misses_observed)
 
 struct database_stats {
     struct database *database;
@@ -150,6 +153,7 @@ void session_retry(struct session *session);           /* shows unconsumed input
 /* What is known of a statement's chances, for EXPLAIN CACHE. */
 struct explain_cache {
     struct verdict verdict;
+    struct hash128 shape; /* zero: the text is too long */
     bool stored_in_memory;
     uint64_t age_ms;
 };

@@ -23,6 +23,12 @@ uint32_t generation_of_table(uint64_t identity, uint32_t relation_oid)
     return word_of(identity, relation_oid);
 }
 
+uint32_t generation_of_namespace(struct slice name)
+{
+    struct hash128 hash = hash128_of(name.data, name.len);
+    return word_of(hash.low, hash.high);
+}
+
 void generation_close(uint32_t word)
 {
     if (flaw_is_on(FLAW_CLOSE))

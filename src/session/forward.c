@@ -311,12 +311,7 @@ static void forward_query(struct session *session, const struct pgwire_frame *fr
         return;
     }
     struct query query = {.text = session_slice(text)};
-    struct scan scan;
-    if (scan_text(query.text, session->host->scratch, &scan) == ERR_OK) {
-        query.scanned = true;
-        query.canonical = slice_of(scan.canonical, scan.canonical_len);
-        query.scan_flags = scan.flags;
-    }
+    query_scan(session->host, &query);
     forward_effects(session, lookup_verdict(session, &query));
     put(session, data, frame->len);
 }

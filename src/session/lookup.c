@@ -16,16 +16,24 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 
-enum { KEY_FORMAT = 1, PREFIX_COMPLETE_LEN = 10, PARSE_COMPLETE_LEN = 5, READY_LEN = 6 };
+enum {
+    KEY_FORMAT = 2,
+    KEY_FORCED = 1 << 8,
+    PREFIX_COMPLETE_LEN = 10,
+    PARSE_COMPLETE_LEN = 5,
+    READY_LEN = 6
+};
 
 struct key_head {
     uint32_t format;
-    uint32_t shape; /* 0 simple, 1 extended without Describe, 3 with */
+    uint32_t shape; /* 0 simple, 1 extended without Describe, 3 with; KEY_FORCED */
     uint64_t identity;
     uint64_t incarnation;
     struct hash128 signature;
     uint32_t canonical_len;
     uint32_t types_len;
+    uint32_t namespace_len;
+    uint32_t window_ms; /* 0: cache_window, whatever that is */
 };
 
 static const uint8_t complete_prefix[PREFIX_COMPLETE_LEN] = {'1', 0, 0, 0, 4, '2', 0, 0, 0, 4};
@@ -80,19 +88,35 @@ static enum reason text_reason(const struct query *query)
     return query->scan_flags & SCAN_EMPTY ? REASON_EMPTY : REASON_SEVERAL_STATEMENTS;
 }
 
-static void build_key(struct session *session, const struct query *query, struct entry_key *out)
+void query_scan(struct host *host, struct query *query)
+{
+    struct scan scan;
+    if (scan_text(query->text, host->scratch, &scan) != ERR_OK)
+        return;
+    query->scanned = true;
+    query->canonical = slice_of(scan.canonical, scan.canonical_len);
+    query->scan_flags = scan.flags;
+    query->hint = slice_of(query->text.data + scan.hint_at, scan.hint_len);
+}
+
+static void build_key(struct session *session, const struct query *query,
+                      const struct policy *policy, struct entry_key *out)
 {
     const struct realm *realm = session->database->realm;
     struct key_head head = {
         .format = KEY_FORMAT,
-        .shape = query->extended ? (query->with_describe ? 3 : 1) : 0,
+        .shape = (query->extended ? (query->with_describe ? 3 : 1) : 0) |
+                 (policy->forced ? KEY_FORCED : 0),
         .identity = atomic_load_explicit(&realm->identity, memory_order_acquire),
         .incarnation = atomic_load_explicit(&realm->incarnation, memory_order_acquire),
         .signature = session->facts->signature,
         .canonical_len = (uint32_t)query->canonical.len,
         .types_len = (uint32_t)query->types.len,
+        .namespace_len = (uint32_t)policy->name_space.len,
+        .window_ms = policy->window_ms,
     };
-    size_t len = sizeof(head) + query->canonical.len + query->types.len + query->arguments.len;
+    size_t len = sizeof(head) + query->canonical.len + query->types.len + query->arguments.len +
+                 policy->name_space.len;
     struct buf *key = &session->host->key;
     buf_clear(key);
     uint8_t *at = buf_reserve(key, len);
@@ -103,6 +127,9 @@ static void build_key(struct session *session, const struct query *query, struct
     if (query->types.len)
         memcpy(at, query->types.data, query->types.len);
     at += query->types.len;
+    if (policy->name_space.len)
+        memcpy(at, policy->name_space.data, policy->name_space.len);
+    at += policy->name_space.len;
     if (query->arguments.len)
         memcpy(at, query->arguments.data, query->arguments.len);
     buf_added(key, len);
@@ -175,6 +202,12 @@ static struct proof_scope scope_of(const struct session *session)
                                 .current_user = slice_of_text(facts->scope.current_user)};
 }
 
+struct hash128 query_shape(const struct query *query)
+{
+    bool known = query->shape.low || query->shape.high;
+    return known ? query->shape : scan_shape(query->canonical);
+}
+
 const struct verdict *lookup_verdict(struct session *session, const struct query *query)
 {
     static _Thread_local struct verdict scratch;
@@ -186,9 +219,7 @@ const struct verdict *lookup_verdict(struct session *session, const struct query
     bool by_shape = !(query->scan_flags & (SCAN_MAGIC_DATE | SCAN_DOUBT | SCAN_SEVERAL)) &&
                     judged_by_shape(query->canonical);
     struct hash128 key =
-        by_shape ? query->shape : hash128_of(query->canonical.data, query->canonical.len);
-    if (by_shape && !key.low && !key.high)
-        key = scan_shape(query->canonical);
+        by_shape ? query_shape(query) : hash128_of(query->canonical.data, query->canonical.len);
     key.low ^= realm->number * UINT64_C(0x9E3779B97F4A7C15);
     key.high += query->scan_flags;
     const struct proof_scope scope = scope_of(session);
@@ -214,14 +245,27 @@ const struct verdict *lookup_verdict(struct session *session, const struct query
 
 /* A parameter that an input function would replace by the current time. Any format, any type: a
  * false alarm costs one trip. */
-static bool has_magic_date(struct slice arguments)
+bool query_has_magic_date(const struct query *query)
 {
-    return arguments.len && scan_is_magic_date(arguments);
+    return query->arguments.len && scan_is_magic_date(query->arguments);
+}
+
+/* FLUSH NAMESPACE moves this word. */
+static bool stamp_namespace(struct fill *fill, const struct policy *policy)
+{
+    if (!policy->name_space.len)
+        return true;
+    uint32_t word = generation_of_namespace(policy->name_space);
+    uint64_t value = generation_read(word);
+    if (!generation_is_open(value) || fill->stamp_count == ENTRY_STAMPS_MAX)
+        return false;
+    fill->stamps[fill->stamp_count++] = (struct stamp){.value = value, .word = word};
+    return true;
 }
 
 /* Notes everything that must not have moved when the answer is stored. */
 static bool prepare_fill(struct session *session, const struct query *query,
-                         const struct entry_key *key)
+                         const struct policy *policy, const struct entry_key *key)
 {
     struct fill *fill = &session->fill;
     struct realm *realm = session->database->realm;
@@ -230,11 +274,12 @@ static bool prepare_fill(struct session *session, const struct query *query,
         return false;
     }
     const struct verdict *verdict = lookup_verdict(session, query);
-    if (verdict->reason != REASON_NONE) {
+    bool forced = policy->forced && policy_forces(policy, query, verdict);
+    if (verdict->reason != REASON_NONE && !forced) {
         bypass(session, verdict->reason);
         return false;
     }
-    if (query->extended && has_magic_date(query->arguments)) {
+    if (query->extended && query_has_magic_date(query) && !forced) {
         bypass(session, REASON_MAGIC_DATE);
         return false;
     }
@@ -244,6 +289,13 @@ static bool prepare_fill(struct session *session, const struct query *query,
         return false;
     }
     fill->stamp_count = 2u + verdict->read_count;
+    if (!stamp_namespace(fill, policy)) {
+        bypass(session, REASON_CLOSED);
+        return false;
+    }
+    fill->window_ms = policy_window_ms(policy);
+    fill->forced = forced;
+    fill->counts = policy->rule ? policy->rule->counts : NULL;
     fill->on = true;
     fill->spoiled = fill->complete = fill->bound = false;
     fill->extended = query->extended;
@@ -271,8 +323,7 @@ static void keep(struct session *session, struct slice answer)
     uint64_t number;
     for (unsigned i = 0; i < fill->stamp_count && flaw_is_on(FLAW_STAMPS_FIRST); i++)
         fill->stamps[i].value = generation_read(fill->stamps[i].word);
-    uint64_t end_ms = window_end_ms(fill->hash, fill->begun_wall_ms,
-                                    conf_current()->options.cache_window_ms, &number);
+    uint64_t end_ms = window_end_ms(fill->hash, fill->begun_wall_ms, fill->window_ms, &number);
     enum err err = cache_store(session->host->cache, &key, answer, fill->stamps, fill->stamp_count,
                                loop_wall_ms(session->host->loop), end_ms);
     if (err == ERR_OK)
@@ -304,6 +355,10 @@ static void on_found(void *context, enum err err, const struct redis_found *foun
     size_t least = READY_LEN + (fill->extended ? PREFIX_COMPLETE_LEN : 0);
     if (err == ERR_OK && found->answer.len >= least && same_stamps(fill, found)) {
         counter_add(&session->stats->hits_redis, 1);
+        if (fill->forced)
+            counter_add(&session->stats->hits_forced, 1);
+        if (fill->counts)
+            rule_count(fill->counts, session->host->reader, true);
         send_answer(session, found->answer, fill->extended, fill->parsed, false);
         keep(session, found->answer);
         fill_end(session);
@@ -313,6 +368,22 @@ static void on_found(void *context, enum err err, const struct redis_found *foun
         session->unit.forward = true;
     }
     stream_resume(&session->stream);
+}
+
+/* Decides and measures, serves nothing: the answer is kept as it would be, so that the next one can be
+ * counted as the hit that it would have been. */
+static enum lookup_outcome observe(struct session *session, const struct query *query,
+                                   const struct policy *policy, const struct entry_key *key,
+                                   bool found)
+{
+    if (!found && !prepare_fill(session, query, policy, key))
+        return LOOKUP_FORWARD; /* it has its reason */
+    if (found)
+        session->fill.on = false;
+    counter_add(&session->host->bypass[REASON_OBSERVE], 1);
+    counter_add(&session->stats->bypasses, 1);
+    counter_add(found ? &session->stats->hits_observed : &session->stats->misses_observed, 1);
+    return LOOKUP_FORWARD;
 }
 
 enum lookup_outcome lookup_query(struct session *session, const struct query *query, bool more)
@@ -325,22 +396,35 @@ enum lookup_outcome lookup_query(struct session *session, const struct query *qu
         bypass(session, reason);
         return LOOKUP_FORWARD;
     }
+    struct policy policy;
+    reason = policy_decide(session, query, &policy);
+    if (UNLIKELY(policy.rule != NULL))
+        rule_count(policy.rule->counts, host->reader, false);
+    if (reason != REASON_NONE) {
+        bypass(session, reason);
+        return LOOKUP_FORWARD;
+    }
     struct entry_key key;
-    build_key(session, query, &key);
+    build_key(session, query, &policy, &key);
     const struct entry *entry =
         cache_find(host->cache, host->reader, &key, loop_wall_ms(host->loop));
+    if (entry && UNLIKELY(policy.rule != NULL))
+        rule_count(policy.rule->counts, host->reader, true);
+    if (UNLIKELY(policy.observe))
+        return observe(session, query, &policy, &key, entry != NULL);
     if (entry) {
         counter_add(&session->stats->hits_memory, 1);
+        if (UNLIKELY(policy.forced))
+            counter_add(&session->stats->hits_forced, 1);
         send_answer(session, entry_answer(entry), query->extended, query->with_parse, more);
         return LOOKUP_HIT;
     }
-    if (!prepare_fill(session, query, &key))
+    if (!prepare_fill(session, query, &policy, &key))
         return LOOKUP_FORWARD;
     if (host->redis) {
         struct entry_key kept = fill_key(&session->fill);
-        if (redis_get(host->redis, &kept, session->fill.begun_wall_ms,
-                      conf_current()->options.cache_window_ms, on_found, session,
-                      &session->lookup) == ERR_OK) {
+        if (redis_get(host->redis, &kept, session->fill.begun_wall_ms, session->fill.window_ms,
+                      on_found, session, &session->lookup) == ERR_OK) {
             stream_flush(&session->stream);
             session_move(session, SESSION_LOOKUP);
             return LOOKUP_WAIT;
@@ -394,7 +478,7 @@ void fill_store(struct session *session, struct slice answer)
         struct entry_key key = fill_key(fill);
         if (session->host->redis && stamps_hold(generation_words, fill->stamps, fill->stamp_count))
             redis_put(session->host->redis, &key, kept, fill->stamps, fill->stamp_count,
-                      fill->begun_wall_ms, options->cache_window_ms);
+                      fill->begun_wall_ms, fill->window_ms);
     }
     buf_clear(whole);
     fill_end(session);
@@ -407,10 +491,12 @@ void session_explain(struct host *host, struct database *database, struct slice 
     struct scan scan;
     bool stale = false;
     struct catalog *catalog = database->realm ? realm_catalog(database->realm, &stale) : NULL;
-    if (scan_text(sql, host->scratch, &scan) == ERR_OK)
+    if (scan_text(sql, host->scratch, &scan) == ERR_OK) {
         verdict_prove(sql, scan.flags, catalog, NULL, &out->verdict);
-    else
+        out->shape = scan_shape(slice_of(scan.canonical, scan.canonical_len));
+    } else {
         out->verdict.reason = REASON_TOO_LONG;
+    }
     if (!catalog && out->verdict.reason == REASON_NO_CATALOG && stale)
         out->verdict.reason = REASON_CATALOG_STALE;
     catalog_unref(catalog);

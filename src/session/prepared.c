@@ -60,6 +60,7 @@ static struct statement *make(struct slice key, struct slice types, struct slice
     if (scan_text(query, scratch, &scan) == ERR_OK) {
         statement->scanned = true;
         statement->scan_flags = scan.flags;
+        statement->hint = slice_of(statement->query.data + scan.hint_at, scan.hint_len);
         statement->canonical =
             slice_of(mem_copy(scan.canonical, scan.canonical_len), scan.canonical_len);
         statement->shape =

@@ -21,6 +21,7 @@ struct statement {
     struct slice query;
     struct slice types;     /* 4 bytes an OID, as the client sent them */
     struct slice canonical; /* of the query; empty when it could not be scanned */
+    struct slice hint;      /* in query: a comment for us; empty: there is none */
     struct hash128 shape;
     unsigned scan_flags;
     bool scanned; /* false: too long: no verdict, no key */

@@ -285,6 +285,7 @@ struct session *session_create(struct host *host, int fd, bool console, bool uni
     session->host = host;
     session->id = atomic_fetch_add(&last_id, 1) + 1;
     session->status = 'I';
+    session->local.plain = true;
     session->console_port = console;
     session->unix_socket = unix_socket;
     session->connected_wall_ms = loop_wall_ms(host->loop);

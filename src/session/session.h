@@ -26,7 +26,9 @@
 #include "pgwire/request.h"
 #include "pgwire/scram.h"
 #include "session/host.h"
+#include "session/local_settings.h"
 #include "session/owed.h"
+#include "session/policy.h"
 #include "session/prepared.h"
 #include "sql/catalog.h"
 #include "sql/scan.h"
@@ -79,12 +81,15 @@ struct fill {
     uint32_t stamp_count;
     struct stamp stamps[ENTRY_STAMPS_MAX];
     struct hash128 hash;
-    struct buf key;         /* the whole key, kept until the answer is there */
-    struct buf answer;      /* what came so far, when it came in pieces */
-    size_t start;           /* in the chunk at hand: where the answer begins */
-    uint64_t begun_wall_ms; /* when its statement was sent */
-    bool spoiled;           /* it cannot be stored */
-    bool complete;          /* CommandComplete was seen */
+    struct buf key;             /* the whole key, kept until the answer is there */
+    struct buf answer;          /* what came so far, when it came in pieces */
+    size_t start;               /* in the chunk at hand: where the answer begins */
+    uint64_t begun_wall_ms;     /* when its statement was sent */
+    uint64_t window_ms;         /* that it lives in */
+    bool forced;                /* a rule or hint lets it be kept, not the proof */
+    struct rule_counts *counts; /* of the rule that decided; NULL: none */
+    bool spoiled;               /* it cannot be stored */
+    bool complete;              /* CommandComplete was seen */
     enum reason reason;
     bool extended;
     bool parsed; /* a ParseComplete of the client's own is part of the answer */
@@ -193,9 +198,14 @@ struct session {
     struct buf unnamed_canonical;
     struct hash128 unnamed_shape;
     unsigned unnamed_flags;
+    struct slice unnamed_hint; /* in unnamed_query */
     bool unnamed_scanned;
     uint64_t unnamed_id;      /* 0: there is none */
     uint64_t unnamed_version; /* catalog version wanted when it was parsed */
+
+    struct local_settings local; /* SET pgrecall.* */
+    uint64_t rules_number;       /* for which set of rules ... */
+    uint64_t rules;              /* ... these can be for this session: see policy.c */
 
     uint32_t cancel_pid;
     uint8_t cancel_secret[SESSION_SECRET_MAX];
@@ -271,6 +281,7 @@ enum lookup_outcome {
 struct query {
     struct slice text; /* the SQL as the client sent it */
     struct slice canonical;
+    struct slice hint; /* the part of the text with a comment for us; empty: there is none */
     struct hash128 shape;
     unsigned scan_flags;
     bool scanned;
@@ -281,6 +292,12 @@ struct query {
     struct slice arguments; /* of Bind: formats, values, result formats */
 };
 enum lookup_outcome lookup_query(struct session *session, const struct query *query, bool more);
+/* Fills in what the scan of query->text said; canonical lies in the host's scratch memory. */
+void query_scan(struct host *host, struct query *query);
+/* Its shape, worked out unless it is known. */
+struct hash128 query_shape(const struct query *query);
+/* True if a parameter may mean the current time. */
+bool query_has_magic_date(const struct query *query);
 /* The verdict on a text; borrowed until the next call on this host. */
 const struct verdict *lookup_verdict(struct session *session, const struct query *query);
 /* ReadyForQuery came with status I: stores the answer if it may be. `answer` is the part of it

@@ -184,12 +184,7 @@ static size_t take_query(struct session *session, const struct pgwire_frame *fra
     if (len < frame->len || pgwire_read_text(frame->body, frame->body_len, &text) != PGWIRE_OK)
         return begin_forward(session, data, len);
     struct query query = {.text = session_slice(text)};
-    struct scan scan;
-    if (scan_text(query.text, session->host->scratch, &scan) == ERR_OK) {
-        query.scanned = true;
-        query.canonical = slice_of(scan.canonical, scan.canonical_len);
-        query.scan_flags = scan.flags;
-    }
+    query_scan(session->host, &query);
     counter_add(&session->stats->received, frame->len);
     bool more = len > frame->len;
     if (answer_deallocate(session, &query, more)) {
@@ -222,6 +217,7 @@ void unnamed_query_of(struct session *session, struct query *query)
         slice_of(buf_head(&session->unnamed_canonical), buf_len(&session->unnamed_canonical));
     query->shape = session->unnamed_shape;
     query->scan_flags = session->unnamed_flags;
+    query->hint = session->unnamed_hint;
     query->scanned = session->unnamed_scanned;
 }
 
@@ -246,6 +242,8 @@ void session_set_unnamed(struct session *session, struct slice query, struct sli
     if (!session->unnamed_scanned)
         return;
     session->unnamed_flags = scan.flags;
+    session->unnamed_hint =
+        slice_of(buf_head(&session->unnamed_query) + scan.hint_at, scan.hint_len);
     session->unnamed_shape = scan_shape(slice_of(scan.canonical, scan.canonical_len));
     buf_append(&session->unnamed_canonical, scan.canonical, scan.canonical_len);
 }
@@ -275,6 +273,7 @@ static bool bound_query(struct session *session, const struct pgwire_bind *bind,
         out->canonical = statement->canonical;
         out->shape = statement->shape;
         out->scan_flags = statement->scan_flags;
+        out->hint = statement->hint;
         out->scanned = statement->scanned;
     }
     out->arguments = session_slice(bind->arguments);
