@@ -48,6 +48,9 @@ static void add_traffic(struct metrics *out, const char *name, const struct sums
         enum metric metric;
         uint64_t value;
     } counts[] = {
+        {METRIC_HITS_FORCED, sums->hits_forced},
+        {METRIC_HITS_OBSERVED, sums->hits_observed},
+        {METRIC_MISSES_OBSERVED, sums->misses_observed},
         {METRIC_MISSES, sums->misses},
         {METRIC_BYPASSES, sums->bypasses},
         {METRIC_WRITES, sums->writes},
@@ -83,6 +86,19 @@ static void add_hosts(const struct collect *collect, struct metrics *out)
         if (reasons[reason])
             metrics_add(out, METRIC_UNCACHED, reasons[reason], "reason",
                         reason_name((enum reason)reason), NULL);
+}
+
+static void add_rules(struct metrics *out)
+{
+    const struct conf *conf = conf_current();
+    for (unsigned i = 0; i < conf->rule_count; i++) {
+        const struct rule *rule = &conf->rules[i];
+        const char *action = rule_action_text(rule->action);
+        metrics_add(out, METRIC_RULE_STATEMENTS, rule_counts_applied(rule->counts), "rule",
+                    rule->name, "action", action, NULL);
+        metrics_add(out, METRIC_RULE_HITS, rule_counts_hits(rule->counts), "rule", rule->name,
+                    "action", action, NULL);
+    }
 }
 
 /* ---- the tiers ---- */
@@ -203,6 +219,7 @@ void collect_metrics(void *context, struct metrics *out)
     metrics_add(out, METRIC_CONNECTIONS, atomic_load(&session_clients), NULL);
     metrics_add(out, METRIC_CLIENTS_MAX, (uint64_t)conf_current()->options.max_client_conn, NULL);
     add_hosts(collect, out);
+    add_rules(out);
     add_cache(collect, out);
     add_redis(collect, out);
     struct database *database;

@@ -354,6 +354,10 @@ static enum err read_assign(struct reader *reader, struct command *out, char why
 static enum err read_sql(struct reader *reader, struct command *out, char why[COMMAND_WHY_MAX])
 {
     enum err err = read_in(reader, out, why);
+    if (err == ERR_OK && token_is(peek_token(reader), "AS")) {
+        next_token(reader);
+        err = read_name(reader, out->role, false, why);
+    }
     if (err != ERR_OK)
         return err;
     size_t start = skip_blank(reader->text, reader->at);
@@ -361,6 +365,24 @@ static enum err read_sql(struct reader *reader, struct command *out, char why[CO
     reader->at = reader->text.len;
     if (!out->sql.len)
         return refuse(why, "a statement is missing", out->sql);
+    return ERR_OK;
+}
+
+/* name [=] key=value ..., the rest as it stands. */
+static enum err read_rule(struct reader *reader, struct command *out, char why[COMMAND_WHY_MAX])
+{
+    enum err err = read_name(reader, out->name, false, why);
+    if (err != ERR_OK)
+        return err;
+    if (token_is_char(peek_token(reader), '='))
+        next_token(reader);
+    size_t start = skip_blank(reader->text, reader->at), end = reader->text.len;
+    struct token rest = {TOKEN_OTHER, slice_of(reader->text.data + start, end - start)};
+    reader->at = end;
+    if (!rest.raw.len)
+        return refuse(why, "syntax error at end of input", rest.raw);
+    if (!put_token(out->value, rest, false))
+        return refuse(why, "the rule is too long:", rest.raw);
     return ERR_OK;
 }
 
@@ -396,6 +418,12 @@ static enum err read_argument(struct reader *reader, struct command *out, char w
         break;
     case ARGUMENT_ASSIGN:
         err = read_assign(reader, out, why);
+        break;
+    case ARGUMENT_NAME:
+        err = read_name(reader, out->name, false, why);
+        break;
+    case ARGUMENT_RULE:
+        err = read_rule(reader, out, why);
         break;
     case ARGUMENT_SQL:
         err = read_sql(reader, out, why);
@@ -469,7 +497,9 @@ void command_syntax(enum command_id id, char out[COMMAND_WHY_MAX])
         [ARGUMENT_TABLE] = " table [IN database]",
         [ARGUMENT_NUMBER] = " id",
         [ARGUMENT_ASSIGN] = " option = value",
-        [ARGUMENT_SQL] = " [IN database] statement",
+        [ARGUMENT_SQL] = " [IN database] [AS role] statement",
+        [ARGUMENT_NAME] = " name",
+        [ARGUMENT_RULE] = " name key=value ...",
         [ARGUMENT_WORDS] = " ...",
     };
     snprintf(out, COMMAND_WHY_MAX, "%s%s", command_rows[id].words,

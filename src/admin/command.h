@@ -25,6 +25,8 @@ enum command_argument {
     ARGUMENT_NUMBER,
     ARGUMENT_ASSIGN,
     ARGUMENT_SQL,
+    ARGUMENT_NAME,
+    ARGUMENT_RULE,
     ARGUMENT_WORDS
 };
 enum command_access { ACCESS_LOOK, ACCESS_STEER, ACCESS_QUIET };
@@ -33,11 +35,12 @@ enum { COMMAND_TEXT_MAX = 1024, COMMAND_WHY_MAX = 256 };
 
 struct command {
     enum command_id id;
-    /* DATABASE: the database or ""; TABLE: the table; ASSIGN: the option, in lower case; WORDS: all of
-     * them, in lower case, one space between two. */
+    /* DATABASE: the database or ""; TABLE: the table; ASSIGN: the option, in lower case; NAME, RULE: the
+     * name; WORDS: all of them, in lower case, one space between two. */
     char name[COMMAND_TEXT_MAX];
-    char value[COMMAND_TEXT_MAX];    /* ASSIGN */
+    char value[COMMAND_TEXT_MAX];    /* ASSIGN; RULE: what stands behind the name */
     char database[COMMAND_TEXT_MAX]; /* TABLE, SQL: after IN, or "" */
+    char role[COMMAND_TEXT_MAX];     /* SQL: after AS, or "" */
     uint64_t number;                 /* NUMBER */
     struct slice sql;                /* SQL: borrowed from the text */
 };

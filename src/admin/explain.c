@@ -97,6 +97,9 @@ static void explain(struct request *request, struct database *database)
     if (verdict->object[0])
         add(rows, "object", verdict->object);
     add(rows, "database", database->name);
+    char shape[RULE_SHAPE_DIGITS + 1];
+    rule_shape_text(answer.shape, shape);
+    add(rows, "shape", shape);
     if (cacheable)
         add(rows, "cached now", show_cached(database, catalog, stale));
     if (cacheable) {

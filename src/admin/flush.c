@@ -1,6 +1,7 @@
 /* FLUSH: cached answers become unreachable, because what they depend on has moved on. */
 #include "base/log.h"
 #include "coherence/realm.h"
+#include "conf/rules.h"
 #include "console_inside.h"
 #include "show.h"
 #include "sql/catalog.h"
@@ -17,6 +18,20 @@ void run_flush(struct request *request)
     if (console_world.config.cache)
         cache_flush(console_world.config.cache);
     log_info("the cache was flushed", NULL);
+    request_done(request);
+}
+
+void run_flush_namespace(struct request *request)
+{
+    const char *name = request->command->name;
+    if (rule_namespace_is_valid(slice_of_text(name))) {
+        uint32_t word = generation_of_namespace(slice_of_text(name));
+        generation_close(word);
+        generation_bump_and_open(word);
+        log_info("a namespace was flushed", "namespace", name, NULL);
+    } else {
+        request_fail(request, "42602", "invalid namespace \"%.100s\"", name);
+    }
     request_done(request);
 }
 

@@ -53,6 +53,9 @@ static void add_reads(struct rows *rows)
     }
     add_number(rows, "hits_memory", sum.values[STAT_hits_memory]);
     add_number(rows, "hits_redis", sum.values[STAT_hits_redis]);
+    add_number(rows, "hits_forced", sum.values[STAT_hits_forced]);
+    add_number(rows, "hits_observed", sum.values[STAT_hits_observed]);
+    add_number(rows, "misses_observed", sum.values[STAT_misses_observed]);
     add_number(rows, "misses", sum.values[STAT_misses]);
     add_number(rows, "bypasses", sum.values[STAT_bypasses]);
     rows_text(rows, "hit_rate");

@@ -237,7 +237,7 @@ class Redis(Scratch):
 class Proxy(Scratch):
     """pgrecall in front of a Postgres; `options` are lines of [pgrecall], over the defaults below."""
 
-    def __init__(self, postgres, binary=None, databases=None, users=None, userlist=None, **options):
+    def __init__(self, postgres, binary=None, databases=None, users=None, userlist=None, rules=None, **options):
         super().__init__("proxy")
         self.postgres = postgres
         self.binary = pathlib.Path(binary or BINARY)
@@ -245,6 +245,7 @@ class Proxy(Scratch):
         self.config = self.directory / "pgrecall.ini"
         self.databases = databases or {"*": f"host=127.0.0.1 port={postgres.port}"}
         self.users = users or {}
+        self.rules = rules or {}
         self.options = {
             "listen_addr": "127.0.0.1",
             "listen_port": self.port,
@@ -269,6 +270,7 @@ class Proxy(Scratch):
     def write_config(self):
         lines = ["[databases]", *(f"{name} = {value}" for name, value in self.databases.items())]
         lines += ["[users]", *(f"{name} = {value}" for name, value in self.users.items())]
+        lines += ["[rules]", *(f"{name} = {value}" for name, value in self.rules.items())]
         lines += ["[pgrecall]", *(f"{name} = {value}" for name, value in self.options.items())]
         self.config.write_text("\n".join(lines) + "\n")
 

@@ -38,10 +38,15 @@ static void knows_every_command_of_the_table(void **state)
 {
     (void)state;
     static const char *const arguments[] = {
-        [ARGUMENT_NONE] = "",          [ARGUMENT_DATABASE] = " app",
-        [ARGUMENT_TABLE] = " t IN db", [ARGUMENT_NUMBER] = " 7",
-        [ARGUMENT_ASSIGN] = " a = b",  [ARGUMENT_SQL] = " IN app select 1",
+        [ARGUMENT_NONE] = "",
+        [ARGUMENT_DATABASE] = " app",
+        [ARGUMENT_TABLE] = " t IN db",
+        [ARGUMENT_NUMBER] = " 7",
+        [ARGUMENT_ASSIGN] = " a = b",
+        [ARGUMENT_SQL] = " IN app select 1",
         [ARGUMENT_WORDS] = " a b",
+        [ARGUMENT_NAME] = " a",
+        [ARGUMENT_RULE] = " r table=a action=never",
     };
     for (unsigned id = 0; id < COMMAND_COUNT; id++) {
         char text[COMMAND_TEXT_MAX];
