@@ -58,14 +58,15 @@ wait_for_port() {
 }
 
 # Makes and starts a scratch server: postgres_start DIRECTORY PORT. DIRECTORY must exist; further
-# arguments are lines for postgresql.conf. Superuser postgres, trust, on 127.0.0.1 only.
+# arguments are lines for postgresql.conf. Superuser postgres, trust, on 127.0.0.1 only. The locale
+# is C.UTF-8 unless $postgres_locale names another.
 postgres_start() {
     local dir=$1 port=$2 bin
     shift 2
     bin=$(postgres_bin)
     [ "$(id -u)" != 0 ] || chown postgres "$dir"
     as_postgres "$bin/initdb" -D "$dir/data" -U postgres -A trust --no-sync -E UTF8 \
-        --locale=C.UTF-8 >"$dir/initdb.log" 2>&1 || die "initdb failed: $(cat "$dir/initdb.log")"
+        --locale="${postgres_locale:-C.UTF-8}" >"$dir/initdb.log" 2>&1 || die "initdb failed: $(cat "$dir/initdb.log")"
     {
         printf '%s\n' "listen_addresses = '127.0.0.1'" "port = $port" \
             "unix_socket_directories = '$dir'" "max_connections = 200" "fsync = off" \
