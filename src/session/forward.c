@@ -83,6 +83,17 @@ static void forward_named_parse(struct session *session, const struct pgwire_par
     entry->statement = statement_ref(statement);
 }
 
+/* A message whose frame is right and whose inside is not: Postgres has the words for that, and its
+ * transaction fails as it must. Should it understand more than we do, it may do anything. */
+static void forward_malformed(struct session *session, const struct pgwire_frame *frame,
+                              const uint8_t *data)
+{
+    forward_unknown_effects(session);
+    put(session, data, frame->len);
+    if (frame->type != 'Q')
+        ASSERT(owed_push(&session->owed, frame->type, OWED_FORWARD) != NULL);
+}
+
 /* The unnamed statement deallocates a name that the backends know by another: it deallocates one that
  * was made for that instead. True if it was passed on. */
 static bool forward_deallocate(struct session *session)
@@ -120,7 +131,7 @@ static void forward_parse(struct session *session, const struct pgwire_frame *fr
 {
     struct pgwire_parse parse;
     if (pgwire_read_parse(frame->body, frame->body_len, &parse) != PGWIRE_OK) {
-        session_fail(session, "08P01", "invalid message format", "Parse");
+        forward_malformed(session, frame, data);
         return;
     }
     counter_add(&session->stats->client_parse_count, 1);
@@ -166,7 +177,7 @@ static void forward_bind(struct session *session, const struct pgwire_frame *fra
 {
     struct pgwire_bind bind;
     if (pgwire_read_bind(frame->body, frame->body_len, &bind) != PGWIRE_OK) {
-        session_fail(session, "08P01", "invalid message format", "Bind");
+        forward_malformed(session, frame, data);
         return;
     }
     counter_add(&session->stats->bind_count, 1);
@@ -228,7 +239,7 @@ static void forward_target(struct session *session, const struct pgwire_frame *f
 {
     struct pgwire_target target;
     if (pgwire_read_target(frame->body, frame->body_len, &target) != PGWIRE_OK) {
-        session_fail(session, "08P01", "invalid message format", pgwire_request_name(frame->type));
+        forward_malformed(session, frame, data);
         return;
     }
     struct owed_entry *entry;
@@ -287,7 +298,7 @@ static void forward_execute(struct session *session, const struct pgwire_frame *
 {
     struct pgwire_execute execute;
     if (pgwire_read_execute(frame->body, frame->body_len, &execute) != PGWIRE_OK) {
-        session_fail(session, "08P01", "invalid message format", "Execute");
+        forward_malformed(session, frame, data);
         return;
     }
     if (!portal_is_known(session, session_slice(execute.portal)))
@@ -307,7 +318,7 @@ static void forward_query(struct session *session, const struct pgwire_frame *fr
 {
     struct pgwire_slice text;
     if (pgwire_read_text(frame->body, frame->body_len, &text) != PGWIRE_OK) {
-        session_fail(session, "08P01", "invalid message format", "Query");
+        forward_malformed(session, frame, data);
         return;
     }
     struct query query = {.text = session_slice(text)};
@@ -405,8 +416,7 @@ static void forward_whole(struct session *session, const struct pgwire_frame *fr
         session->unit.open = false;
         break;
     default:
-        session_fail(session, "08P01", "invalid frontend message type",
-                     pgwire_request_name(frame->type));
+        session_fail_frame(session, PGWIRE_OK, frame->type);
         break;
     }
 }
@@ -429,7 +439,7 @@ static size_t forward_one(struct session *session, const uint8_t *data, size_t l
     if (status == PGWIRE_MORE)
         return 0;
     if (status != PGWIRE_OK || frame.len > conf_current()->options.max_packet_size_bytes) {
-        session_fail(session, "08P01", "invalid frontend message", pgwire_status_text(status));
+        session_fail_frame(session, status, *data);
         return 0;
     }
     if (frame.type == 'X') {
@@ -451,9 +461,9 @@ static size_t forward_one(struct session *session, const uint8_t *data, size_t l
     if (unit->failed && frame.type != 'S')
         return pass_on(session, &frame, data, len, true);
     if (unit->copying) {
-        session_fail(session, "08P01", "unexpected message during COPY from stdin",
-                     pgwire_request_name(frame.type));
-        return 0;
+        /* Postgres says what it thinks of that, and ends the connection. */
+        forward_unknown_effects(session);
+        return pass_on(session, &frame, data, len, false);
     }
     size_t used = forward_long(session, &frame, data, len);
     if (used)

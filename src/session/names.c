@@ -198,3 +198,40 @@ void names_answer_here(struct session *session, uint8_t request, uint8_t answer,
     entry->text_len = sizeof(message);
     *out = entry;
 }
+
+/* What the client calls the statement with this id; empty if it has dropped it meanwhile. */
+static struct slice name_of(const struct session *session, uint64_t id)
+{
+    size_t at = 0;
+    const struct client_statement *known;
+    while ((known = table_next(&session->statements, &at)) != NULL) {
+        const struct table_slot *slot = &session->statements.slots[at - 1];
+        if (known->statement->id == id)
+            return slice_of(slot->key, slot->key_len);
+    }
+    return slice_of("", 0);
+}
+
+bool names_in_error(struct session *session, const struct owed_entry *head, const uint8_t *body,
+                    size_t body_len)
+{
+    char space[STATEMENT_NAME_MAX];
+    if (!head || !head->on_server || !body_len)
+        return false;
+    struct slice shared = names_at_server(head->on_server, space);
+    const uint8_t *at = memmem(body, body_len, shared.data, shared.len);
+    if (!at)
+        return false;
+    struct slice name = name_of(session, head->on_server);
+    struct buf *out = &session->host->compose;
+    size_t len = 4 + body_len - shared.len + name.len;
+    uint8_t start[5] = {'E', (uint8_t)(len >> 24), (uint8_t)(len >> 16), (uint8_t)(len >> 8),
+                        (uint8_t)len};
+    size_t before = (size_t)(at - body);
+    buf_clear(out);
+    buf_append(out, start, sizeof(start));
+    buf_append(out, body, before);
+    buf_append(out, name.data, name.len);
+    buf_append(out, at + shared.len, body_len - before - shared.len);
+    return true;
+}

@@ -28,3 +28,8 @@ void names_settle(struct session *session);
 /* Owes the client an empty message of type `answer` that is sent from here. */
 void names_answer_here(struct session *session, uint8_t request, uint8_t answer,
                        struct owed_entry **out);
+
+/* An ErrorResponse to `head` that speaks of a shared name: the whole message with the client's name in
+ * its place is in the host's compose buffer. False: it does not. */
+bool names_in_error(struct session *session, const struct owed_entry *head, const uint8_t *body,
+                    size_t body_len);

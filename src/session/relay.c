@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "session/names.h"
 #include "upstream/statements.h"
 
 /* The run of bytes of the chunk at hand that waits to be passed on. */
@@ -176,6 +177,10 @@ static void relay_error(struct session *session, struct run *run, size_t after, 
         session->unit.relay_drop = true; /* of what is still to come of it */
         if (head->text_len)
             stream_write(&session->stream, head->text, head->text_len);
+    } else if (names_in_error(session, head, body, body_len)) {
+        drop_to(session, run, after);
+        stream_write(&session->stream, buf_head(&session->host->compose),
+                     buf_len(&session->host->compose));
     } else {
         run->end = after;
     }

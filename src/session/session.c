@@ -61,6 +61,17 @@ void session_fail(struct session *session, const char *sqlstate, const char *mes
     session_end(session);
 }
 
+void session_fail_frame(struct session *session, enum pgwire_status status, uint8_t type)
+{
+    char message[64];
+    if (status != PGWIRE_OK && status != PGWIRE_UNKNOWN) {
+        session_fail(session, "08P01", "invalid frontend message", pgwire_status_text(status));
+        return;
+    }
+    (void)snprintf(message, sizeof(message), "invalid frontend message type %u", type);
+    session_fail(session, "08P01", message, NULL);
+}
+
 /* ---- the backend ---- */
 
 void session_drop_server(struct session *session)

@@ -312,7 +312,11 @@ void times_tick(struct session *session, uint64_t now_ms);
 
 /* ---- session.c ---- */
 void session_fail(struct session *session, const char *sqlstate, const char *message,
-                  const char *detail); /* FATAL, then closes */
+                  const char *detail);
+/* The same for a message that cannot be taken: of an unknown type (status OK: none that may come here),
+ * or not a message at all. */
+void session_fail_frame(struct session *session, enum pgwire_status status,
+                        uint8_t type); /* FATAL, then closes */
 void session_error_bytes(struct buf *out, const char *severity, const char *sqlstate,
                          const char *message, const char *detail);
 void session_release_server(struct session *session);

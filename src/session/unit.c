@@ -417,7 +417,7 @@ static size_t skip_refused(struct session *session, const uint8_t *data, size_t 
     struct pgwire_frame frame;
     enum pgwire_status status = pgwire_frame_request(data, len, &frame);
     if (status != PGWIRE_OK && status != PGWIRE_MORE)
-        session_fail(session, "08P01", "invalid frontend message", pgwire_status_text(status));
+        session_fail_frame(session, status, *data);
     if (status != PGWIRE_OK || len < frame.len)
         return 0;
     if (frame.type == 'Q' || frame.type == 'S' || frame.type == 'F') {
@@ -464,7 +464,7 @@ static size_t take_unit(struct session *session, const uint8_t *data, size_t len
     if (status == PGWIRE_MORE)
         return 0;
     if (status != PGWIRE_OK || frame.len > conf_current()->options.max_packet_size_bytes) {
-        session_fail(session, "08P01", "invalid frontend message", pgwire_status_text(status));
+        session_fail_frame(session, status, *data);
         return 0;
     }
     switch (frame.type) {
@@ -491,8 +491,7 @@ static size_t take_unit(struct session *session, const uint8_t *data, size_t len
         session_end(session);
         return len;
     default:
-        session_fail(session, "08P01", "invalid frontend message type",
-                     pgwire_request_name(frame.type));
+        session_fail_frame(session, PGWIRE_OK, frame.type);
         return 0;
     }
 }
