@@ -2,7 +2,7 @@
  * entries unreachable, and the gate that is shut while nothing is known of the server.
  *
  *   write:   realm_close(set) ─► forward to Postgres ─► ReadyForQuery ─► realm_finish(bump) ─► answer
- *   fill:    realm_stamp() ─► prove, realm_stamp_tables() ─► forward ─► ReadyForQuery ─► store if the
+ *   fill:    realm_stamp() ─► prove, realm_stamp_tokens() ─► forward ─► ReadyForQuery ─► store if the
  *            stamps still hold
  *   lost:    the answer to a forwarded write never came: the closing stays, until the backend is
  *            provably gone; then realm_finish(bump)
@@ -79,9 +79,9 @@ bool realm_catalog_is_fresh(const struct realm *realm);
  * is closed or nothing is known of the server: do not store. */
 MUST_USE enum err realm_stamp(struct realm *realm, struct stamp stamps[2]);
 
-/* Adds a stamp for each table; the database's stamp tells which identity they belong to.
- * ERR_STALE if a table is closed, ERR_TOO_MANY if they are more than `max`. */
-MUST_USE enum err realm_stamp_tables(struct realm *realm, const uint32_t *tables, unsigned count,
+/* Adds a stamp for each token; the database's stamp tells which identity they belong to.
+ * ERR_STALE if one of them is closed, ERR_TOO_MANY if they are more than `max`. */
+MUST_USE enum err realm_stamp_tokens(struct realm *realm, const uint64_t *tokens, unsigned count,
                                      struct stamp *stamps, unsigned max);
 
 /* ---- writing ---- */

@@ -18,9 +18,32 @@ uint32_t generation_of_database(uint64_t identity)
     return word_of(identity, UINT64_MAX);
 }
 
-uint32_t generation_of_table(uint64_t identity, uint32_t relation_oid)
+uint32_t generation_of_token(uint64_t identity, uint64_t token)
 {
-    return word_of(identity, relation_oid);
+    return word_of(identity, token);
+}
+
+/* Tokens of a table begin with its OID and a kind; the rest is mixed in. */
+enum token_kind { TOKEN_SCAN, TOKEN_ALL, TOKEN_COLUMN, TOKEN_KEY };
+
+static uint64_t token_of(uint32_t table, enum token_kind kind)
+{
+    return table | (uint64_t)kind << 32;
+}
+
+uint64_t token_all(uint32_t table)
+{
+    return token_of(table, TOKEN_ALL);
+}
+
+uint64_t token_column(uint32_t table, uint32_t column)
+{
+    return hash64_mix(token_of(table, TOKEN_COLUMN), column);
+}
+
+uint64_t token_key(uint32_t table, uint32_t column, uint64_t value)
+{
+    return hash64_mix(hash64_mix(token_of(table, TOKEN_KEY), column), value);
 }
 
 uint32_t generation_of_namespace(struct slice name)

@@ -72,20 +72,31 @@ enum err realm_stamp(struct realm *realm, struct stamp stamps[2])
     return ERR_OK;
 }
 
-enum err realm_stamp_tables(struct realm *realm, const uint32_t *tables, unsigned count,
+enum err realm_stamp_tokens(struct realm *realm, const uint64_t *tokens, unsigned count,
                             struct stamp *stamps, unsigned max)
 {
     if (count > max)
         return ERR_TOO_MANY;
     uint64_t identity = atomic_load(&realm->identity);
     for (unsigned i = 0; i < count; i++) {
-        struct stamp stamp = {.word = generation_of_table(identity, tables[i])};
+        struct stamp stamp = {.word = generation_of_token(identity, tokens[i])};
         stamp.value = generation_read(stamp.word);
         if (!generation_is_open(stamp.value))
             return ERR_STALE;
         stamps[i] = stamp;
     }
     return ERR_OK;
+}
+
+static void each_token(const struct closing *closing, void (*change)(uint32_t word))
+{
+    const struct write_set *set = &closing->set;
+    for (unsigned i = 0; i < set->count; i++) {
+        change(generation_of_token(closing->identity, token_scan(set->tables[i])));
+        change(generation_of_token(closing->identity, token_all(set->tables[i])));
+    }
+    for (unsigned i = 0; i < set->key_count; i++)
+        change(generation_of_token(closing->identity, set->keys[i].token));
 }
 
 /* Applies `change` to every word that the closing holds. Words of one closing may coincide: each
@@ -100,8 +111,7 @@ static void each_word(const struct closing *closing, void (*change)(uint32_t wor
     if (set->all || set->ddl)
         change(generation_of_database(closing->identity));
     else
-        for (unsigned i = 0; i < set->count; i++)
-            change(generation_of_table(closing->identity, set->tables[i]));
+        each_token(closing, change);
     if (closing->with_database)
         change(generation_of_database(closing->identity));
 }

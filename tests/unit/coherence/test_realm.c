@@ -39,8 +39,9 @@ static struct write_set tables(uint32_t a, uint32_t b)
 static bool fill_holds(struct realm *realm, uint32_t table)
 {
     struct stamp stamps[3];
+    uint64_t token = token_scan(table);
     return realm_stamp(realm, stamps) == ERR_OK &&
-           realm_stamp_tables(realm, &table, 1, stamps + 2, 1) == ERR_OK;
+           realm_stamp_tokens(realm, &token, 1, stamps + 2, 1) == ERR_OK;
 }
 
 static void closed_table_cannot_be_stamped_until_it_is_finished(void **state)
@@ -49,9 +50,9 @@ static void closed_table_cannot_be_stamped_until_it_is_finished(void **state)
     struct realm realm;
     open_realm(&realm, IDENTITY);
     struct stamp before[3], after[3];
-    uint32_t table = 10;
+    uint64_t token = token_scan(10);
     assert_int_equal(realm_stamp(&realm, before), ERR_OK);
-    assert_int_equal(realm_stamp_tables(&realm, &table, 1, before + 2, 1), ERR_OK);
+    assert_int_equal(realm_stamp_tokens(&realm, &token, 1, before + 2, 1), ERR_OK);
     struct closing closing = {0};
     struct write_set set = tables(10, 0);
     realm_close(&realm, &set, realm_wanted(&realm), &closing);
@@ -61,7 +62,7 @@ static void closed_table_cannot_be_stamped_until_it_is_finished(void **state)
     realm_finish(&closing, true);
     assert_true(fill_holds(&realm, 10));
     assert_false(stamps_hold(generation_words, before, 3));
-    assert_int_equal(realm_stamp_tables(&realm, &table, 1, after + 2, 1), ERR_OK);
+    assert_int_equal(realm_stamp_tokens(&realm, &token, 1, after + 2, 1), ERR_OK);
     assert_true(after[2].value > before[2].value);
     realm_fini(&realm);
 }
@@ -280,9 +281,164 @@ static void set_of_too_many_tables_is_the_whole_database(void **state)
     assert_true(set.all);
 }
 
+/* ---- keys ---- */
+
+enum { TABLE = 70, ID = 1, OWNER = 2 };
+
+/* A read of the rows with `column` = `value`. */
+static void stamp_key(struct realm *realm, uint32_t column, uint64_t value, struct stamp stamps[5])
+{
+    const uint64_t tokens[] = {token_all(TABLE), token_column(TABLE, column),
+                               token_key(TABLE, column, value)};
+    assert_int_equal(realm_stamp(realm, stamps), ERR_OK);
+    assert_int_equal(realm_stamp_tokens(realm, tokens, 3, stamps + 2, 3), ERR_OK);
+}
+
+static void stamp_scan(struct realm *realm, struct stamp stamps[3])
+{
+    const uint64_t token = token_scan(TABLE);
+    assert_int_equal(realm_stamp(realm, stamps), ERR_OK);
+    assert_int_equal(realm_stamp_tokens(realm, &token, 1, stamps + 2, 1), ERR_OK);
+}
+
+/* UPDATE .. WHERE id = value, of a table with the key columns id and owner. */
+static struct write_set write_by_id(uint64_t value)
+{
+    struct write_set set = {0};
+    write_set_add_key(&set, TABLE, token_scan(TABLE));
+    write_set_add_key(&set, TABLE, token_key(TABLE, ID, value));
+    write_set_add_key(&set, TABLE, token_column(TABLE, OWNER));
+    return set;
+}
+
+static void write_by_key_moves_its_key_every_scan_and_the_other_columns(void **state)
+{
+    (void)state;
+    struct realm realm;
+    open_realm(&realm, IDENTITY);
+    struct stamp same[5], other[5], owner[5], scan[3];
+    stamp_key(&realm, ID, 1, same);
+    stamp_key(&realm, ID, 2, other);
+    stamp_key(&realm, OWNER, 2, owner);
+    stamp_scan(&realm, scan);
+    struct closing closing = {0};
+    struct write_set set = write_by_id(1);
+    realm_close(&realm, &set, realm_wanted(&realm), &closing);
+    assert_false(stamps_hold(generation_words, same, 5));
+    realm_finish(&closing, true);
+    assert_false(stamps_hold(generation_words, same, 5));
+    assert_true(stamps_hold(generation_words, other, 5));
+    assert_false(stamps_hold(generation_words, owner, 5));
+    assert_false(stamps_hold(generation_words, scan, 3));
+    realm_fini(&realm);
+}
+
+static void write_of_unknown_rows_moves_every_key_and_every_scan(void **state)
+{
+    (void)state;
+    struct realm realm;
+    open_realm(&realm, IDENTITY);
+    struct stamp key[5], scan[3];
+    stamp_key(&realm, ID, 1, key);
+    stamp_scan(&realm, scan);
+    struct write_set set = tables(TABLE, 0);
+    realm_bump(&realm, &set);
+    assert_false(stamps_hold(generation_words, key, 5));
+    assert_false(stamps_hold(generation_words, scan, 3));
+    realm_fini(&realm);
+}
+
+static void write_by_key_on_an_older_snapshot_closes_the_database(void **state)
+{
+    (void)state;
+    struct realm realm;
+    open_realm(&realm, IDENTITY);
+    struct stamp other[5];
+    stamp_key(&realm, ID, 2, other);
+    struct closing closing = {0};
+    struct write_set set = write_by_id(1);
+    realm_close(&realm, &set, realm_wanted(&realm) - 1, &closing);
+    assert_false(stamps_hold(generation_words, other, 5));
+    realm_finish(&closing, true);
+    assert_false(stamps_hold(generation_words, other, 5));
+    realm_fini(&realm);
+}
+
+static void keys_give_way_to_their_table_within_one_closing(void **state)
+{
+    (void)state;
+    struct realm realm;
+    open_realm(&realm, IDENTITY);
+    struct stamp same[5], other[5];
+    stamp_key(&realm, ID, 1, same);
+    stamp_key(&realm, ID, 2, other);
+    struct closing closing = {0};
+    struct write_set set = write_by_id(1);
+    realm_close(&realm, &set, realm_wanted(&realm), &closing);
+    struct write_set more = tables(TABLE, 0);
+    realm_extend(&closing, &more, realm_wanted(&realm));
+    assert_false(stamps_hold(generation_words, same, 5));
+    assert_false(stamps_hold(generation_words, other, 5));
+    realm_finish(&closing, true);
+    assert_false(stamps_hold(generation_words, same, 5));
+    assert_false(stamps_hold(generation_words, other, 5));
+    stamp_key(&realm, ID, 1, same); /* nothing is left closed */
+    realm_fini(&realm);
+}
+
+static void set_of_too_many_keys_is_their_tables(void **state)
+{
+    (void)state;
+    struct write_set set = {0};
+    write_set_add_key(&set, 5, token_scan(5));
+    for (unsigned i = 1; i < WRITE_SET_KEYS_MAX; i++)
+        write_set_add_key(&set, TABLE, token_key(TABLE, ID, i));
+    write_set_add_key(&set, 5, token_scan(5));
+    assert_int_equal(set.count, 0);
+    assert_int_equal(set.key_count, WRITE_SET_KEYS_MAX);
+    write_set_add_key(&set, TABLE, token_key(TABLE, ID, 1000));
+    assert_int_equal(set.key_count, 0);
+    assert_int_equal(set.count, 2);
+    assert_false(set.all);
+    write_set_add_key(&set, TABLE, token_key(TABLE, ID, 7));
+    assert_int_equal(set.key_count, 0);
+}
+
+static void whole_table_takes_the_place_of_its_keys_alone(void **state)
+{
+    (void)state;
+    struct write_set set = {0};
+    write_set_add_key(&set, 5, token_key(5, ID, 1));
+    write_set_add_key(&set, 6, token_key(6, ID, 1));
+    write_set_add_table(&set, 5);
+    assert_int_equal(set.key_count, 1);
+    assert_int_equal(set.keys[0].table, 6);
+    assert_int_equal(set.count, 1);
+}
+
+static void tokens_of_kinds_columns_and_values_differ(void **state)
+{
+    (void)state;
+    const uint64_t tokens[] = {
+        token_scan(1),      token_all(1),       token_column(1, 1), token_column(1, 2),
+        token_key(1, 1, 1), token_key(1, 1, 2), token_key(1, 2, 1), token_key(2, 1, 1),
+        token_scan(2),      token_all(2),       token_column(2, 1),
+    };
+    for (unsigned i = 0; i < ARRAY_COUNT(tokens); i++)
+        for (unsigned at = 0; at < i; at++)
+            assert_true(tokens[i] != tokens[at]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(write_by_key_moves_its_key_every_scan_and_the_other_columns),
+        cmocka_unit_test(write_of_unknown_rows_moves_every_key_and_every_scan),
+        cmocka_unit_test(write_by_key_on_an_older_snapshot_closes_the_database),
+        cmocka_unit_test(keys_give_way_to_their_table_within_one_closing),
+        cmocka_unit_test(set_of_too_many_keys_is_their_tables),
+        cmocka_unit_test(whole_table_takes_the_place_of_its_keys_alone),
+        cmocka_unit_test(tokens_of_kinds_columns_and_values_differ),
         cmocka_unit_test(closed_table_cannot_be_stamped_until_it_is_finished),
         cmocka_unit_test(proven_rollback_brings_the_old_value_back),
         cmocka_unit_test(two_writers_keep_a_table_closed_until_both_are_done),
