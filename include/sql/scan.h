@@ -31,7 +31,12 @@ enum scan_flag {
     SCAN_HINT = 1 << 5,       /* a comment that begins "pgrecall:" */
 };
 
-enum { SCAN_TEXT_MAX = 1 << 20, SCAN_TOKENS_MAX = 20000 };
+enum {
+    SCAN_TEXT_MAX = 1 << 20,
+    SCAN_TOKENS_MAX = 20000,
+    SCAN_SLACK = 16,        /* zero bytes behind a text that is cut into tokens */
+    SCAN_LITERALS_MAX = 256 /* constants that have a number: see scan_literals */
+};
 
 /* Of a doubtful text, `canonical` is the whole text as it came, and the counts and the other flags
  * are those of what lies before the doubt. The counts leave a trailing run of ';' out. */
@@ -62,6 +67,11 @@ MUST_USE enum err scan_text(struct slice text, uint8_t *scratch, struct scan *ou
  *
  * For verdicts in which constants cannot matter, statistics and rules; never for a key. */
 struct hash128 scan_shape(struct slice canonical);
+
+/* The first `max` constants of a canonical text, in its order: those with the numbers 0, 1, ... of
+ * struct verdict_key. What a minus before a number means is not part of it. Returns how many there
+ * are. A zero byte must stand behind the text, as for scan_shape. */
+unsigned scan_literals(struct slice canonical, struct slice *out, unsigned max);
 
 /* True if the bytes contain, in any case, now, today, tomorrow or yesterday: a value that the
  * input functions of date and time types replace by the current time. */

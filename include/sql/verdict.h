@@ -10,6 +10,7 @@
 
 #include "base/hash.h"
 #include "base/slice.h"
+#include "sql/key_value.h"
 
 /* X(NAME, text for people). The order is the order in which reasons are shown. */
 #define REASONS(X)                                                                                 \
@@ -114,7 +115,43 @@ enum pin { PINS(PIN_ENUM) PIN_COUNT };
 #undef PIN_ENUM
 const char *pin_text(enum pin pin);
 
-enum { VERDICT_TABLES_MAX = 32, VERDICT_OBJECT_MAX = 64 };
+enum {
+    VERDICT_TABLES_MAX = 32,
+    VERDICT_OBJECT_MAX = 64,
+    VERDICT_KEYS_MAX = 24,
+    VERDICT_COLUMNS_MAX = 8
+};
+
+/* Where the value of a key stands. A verdict is kept for statements of one shape, so it says where
+ * and never what. */
+enum key_source {
+    KEY_FROM_ELSEWHERE, /* not in the statement */
+    KEY_FROM_LITERAL,   /* the constant with this number, see scan_literals */
+    KEY_FROM_NEGATIVE,  /* the same, with a minus before it */
+    KEY_FROM_PARAMETER, /* $n */
+    KEY_FROM_TRUE,
+    KEY_FROM_FALSE,
+    KEY_FROM_NULL,
+};
+
+/* "column = value" of one of the tables of a verdict. */
+struct verdict_key {
+    uint32_t column; /* stands for its name */
+    uint16_t number; /* see source */
+    uint16_t cast;   /* the value is cast to this type; 0: it is not */
+    uint8_t table;   /* position in reads, or in writes */
+    uint8_t type;    /* enum key_type, of the column */
+    uint8_t source;  /* enum key_source */
+    bool array;      /* column = ANY (value) */
+    bool assigned;   /* a row gets the value */
+    bool once;       /* the parameter occurs here only */
+};
+
+/* A column of the table that a keyed write changes. */
+struct verdict_column {
+    uint32_t column;
+    bool open; /* the values that it has, or gets, in the written rows are not known */
+};
 
 struct verdict {
     uint64_t catalog_version; /* of the snapshot it was proven on */
@@ -128,7 +165,16 @@ struct verdict {
     uint16_t write_count; /* without EFFECT_WRITES_ALL: what it may change, closure included */
     uint32_t reads[VERDICT_TABLES_MAX];  /* relation OIDs; a partition stands as its root */
     uint32_t writes[VERDICT_TABLES_MAX]; /* the same */
-    char object[VERDICT_OBJECT_MAX];     /* what caused `reason`; may be "" */
+    /* Keys: only the rows of reads[i] that have one of its keys are read, if bit i of keyed_reads is
+     * set; only the rows of writes[keyed_write] that have one of the keys are written, if
+     * column_count > 0: then columns are all key columns of that table. */
+    uint32_t keyed_reads;
+    uint8_t key_count;
+    uint8_t keyed_write;
+    uint8_t column_count;
+    struct verdict_key keys[VERDICT_KEYS_MAX];
+    struct verdict_column columns[VERDICT_COLUMNS_MAX];
+    char object[VERDICT_OBJECT_MAX]; /* what caused `reason`; may be "" */
     /* For the session: which rules (conf/rules.h) the statement meets; of no set of rules at first. */
     uint64_t rules_number;
     uint64_t rules;

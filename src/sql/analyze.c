@@ -12,6 +12,7 @@
 #include "analyze_depth.h"
 #include "analyze_walk.h"
 #include "base/mem.h"
+#include "pins_find.h"
 #include "sql/scan.h"
 
 #include <pg_query.h>
@@ -99,7 +100,7 @@ void walk_message(struct walk *walk, const ProtobufCMessage *message)
     walk->depth--;
 }
 
-static void result_walk(const PgQuery__ParseResult *result, struct facts *facts)
+static void result_walk(const char *text, const PgQuery__ParseResult *result, struct facts *facts)
 {
     struct walk walk = {.facts = facts};
 
@@ -116,6 +117,8 @@ static void result_walk(const PgQuery__ParseResult *result, struct facts *facts)
     }
     if (result->n_stmts > 1)
         facts->effects &= ~(unsigned)EFFECT_UNPIN; /* what came after it counts */
+    if (result->n_stmts == 1 && result->stmts[0]->stmt)
+        pins_find(text, result->stmts[0]->stmt, facts->selects, &facts->pins);
 }
 
 void analyze_text(struct slice text, struct facts *facts)
@@ -128,7 +131,9 @@ void analyze_text(struct slice text, struct facts *facts)
         facts_unknown(facts, REASON_DOUBTFUL_TEXT);
         return;
     }
-    char *copy = mem_text_n(text.data, text.len);
+    char *copy = mem_zero(1, text.len + SCAN_SLACK);
+    if (text.len > 0)
+        memcpy(copy, text.data, text.len);
     if (!analyze_depth_is_safe(copy, text.len)) {
         facts_unknown(facts, REASON_TOO_LONG);
         mem_free(copy);
@@ -140,12 +145,12 @@ void analyze_text(struct slice text, struct facts *facts)
         result = pg_query__parse_result__unpack(NULL, parsed.parse_tree.len,
                                                 (const uint8_t *)parsed.parse_tree.data);
     pg_query_free_protobuf_parse_result(parsed);
-    mem_free(copy);
-    if (!result) {
+    if (result) {
+        facts->tree = result;
+        facts->tree_free = tree_free;
+        result_walk(copy, result, facts);
+    } else {
         facts_unknown(facts, REASON_SYNTAX);
-        return;
     }
-    facts->tree = result;
-    facts->tree_free = tree_free;
-    result_walk(result, facts);
+    mem_free(copy);
 }

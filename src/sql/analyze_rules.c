@@ -89,6 +89,7 @@ static bool on_select(struct walk *walk, const ProtobufCMessage *message)
         select->having_clause || select->limit_count || select->limit_offset ||
         select->n_values_lists > 1)
         walk->facts->coerces = true;
+    walk->facts->selects++;
     if (select->n_locking_clause > 0)
         facts_deny(walk->facts, REASON_ROW_LOCK, NULL);
     return true;
@@ -510,6 +511,16 @@ static bool on_collate(struct walk *walk, const ProtobufCMessage *message)
     return false;
 }
 
+static bool on_parameter(struct walk *walk, const ProtobufCMessage *message)
+{
+    int32_t number = ((const PgQuery__ParamRef *)message)->number;
+    struct pin_facts *pins = &walk->facts->pins;
+
+    if (number > 0 && number < PIN_PARAMETERS_MAX && pins->parameters[number] < UINT8_MAX)
+        pins->parameters[number]++;
+    return false;
+}
+
 static bool on_range_function(struct walk *walk, const ProtobufCMessage *message)
 {
     (void)message;
@@ -539,7 +550,7 @@ static const struct walk_rule rules[] = {
     PASSIVE(type_cast, on_cast),
     PASSIVE(type_name, on_type_name),
     RULE(bool_expr, NONE, NULL),
-    PASSIVE(param_ref, NULL),
+    PASSIVE(param_ref, on_parameter),
     PASSIVE(select_stmt, on_select),
     RULE(join_expr, NONE, on_join),
     PASSIVE(sort_by, on_sort),

@@ -554,4 +554,6 @@ void classify_facts(const struct facts *facts, unsigned scan_flags, const struct
                      !out->write_count;
     if (out->reason != REASON_NONE && !out->forceable)
         out->read_count = 0;
+    if (catalog)
+        pins_judge(facts, catalog, &proof.scope, out);
 }

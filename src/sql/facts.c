@@ -14,6 +14,7 @@ void facts_init(struct facts *facts)
 void facts_fini(struct facts *facts)
 {
     mem_free(facts->list);
+    mem_free(facts->pins.list);
     if (facts->tree)
         facts->tree_free(facts->tree);
     facts_init(facts);

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "pins.h"
 #include "sql/verdict.h"
 
 enum fact_kind {
@@ -55,6 +56,8 @@ struct facts {
     bool coerces;        /* there is an expression in which a value may become one of another type
                           * without a cast in the text */
     bool function_table; /* a function in FROM: its columns have names that we do not know */
+    unsigned selects;    /* queries in the text, those inside others included */
+    struct pin_facts pins;
     unsigned count;
     unsigned cap;
     struct fact *list;

@@ -14,8 +14,6 @@
 
 #include "lex.h"
 
-enum { SCAN_SLACK = 16 };
-
 struct scanner {
     uint8_t *scratch;
     uint8_t *out;             /* where the next canonical byte goes */
