@@ -1,17 +1,18 @@
 /* What a statement may do, noted before it goes to the backend: tables are closed, ties to the backend
  * are remembered. What is in flight ends in relay.c (realm_finish) and unit_end.c (pins).
  */
+#include "session/keys.h"
 #include "session/names.h"
 
-static void add_writes(struct session *session, const struct verdict *verdict)
+static void add_writes(struct session *session, const struct query *query,
+                       const struct verdict *verdict)
 {
     struct write_set set = {
         .everything = (verdict->effects & EFFECT_GLOBAL) != 0,
         .all = (verdict->effects & EFFECT_WRITES_ALL) != 0,
         .ddl = (verdict->effects & EFFECT_DDL) != 0,
     };
-    for (unsigned i = 0; i < verdict->write_count; i++)
-        write_set_add_table(&set, verdict->writes[i]);
+    keys_of_write(session, query, verdict, &set);
     if (write_set_is_empty(&set))
         return;
     if (write_set_is_empty(&session->written))
@@ -26,7 +27,8 @@ bool session_has_own_settings(const struct session *session)
     return session->pin != PIN_NONE || session->unit.pin != PIN_NONE || session->local_settings;
 }
 
-void forward_effects(struct session *session, const struct verdict *verdict)
+void forward_effects(struct session *session, const struct query *query,
+                     const struct verdict *verdict)
 {
     struct unit *unit = &session->unit;
     if ((verdict->effects & (EFFECT_PIN | EFFECT_SET_LOCAL)) && !session_has_own_settings(session))
@@ -37,7 +39,7 @@ void forward_effects(struct session *session, const struct verdict *verdict)
     if (verdict->effects & EFFECT_SET_LOCAL)
         session->local_settings = true;
     /* Also with the cache off: DDL outdates the verdicts that keep sessions apart. */
-    add_writes(session, verdict);
+    add_writes(session, query, verdict);
     bool may_commit = session->status == 'I' || (unit->effects & EFFECT_TX_END);
     if (!may_commit || write_set_is_empty(&session->written))
         return;
@@ -54,5 +56,5 @@ void forward_unknown_effects(struct session *session)
 {
     struct verdict verdict;
     verdict_prove(slice_of("", 0), SCAN_DOUBT, NULL, NULL, &verdict);
-    forward_effects(session, &verdict);
+    forward_effects(session, NULL, &verdict);
 }

@@ -195,6 +195,7 @@ static void forward_bind(struct session *session, const struct pgwire_frame *fra
         query.shape = named->statement->shape;
         query.scan_flags = named->statement->scan_flags;
         query.scanned = named->statement->scanned;
+        query.types = named->statement->types;
         names_ensure(session, named->statement);
     } else {
         if (!session->unnamed_id) {
@@ -207,7 +208,8 @@ static void forward_bind(struct session *session, const struct pgwire_frame *fra
     }
     const struct verdict *verdict = lookup_verdict(session, &query);
     bool harmless = verdict_is_harmless(verdict);
-    forward_effects(session, verdict);
+    query.arguments = session_slice(bind.arguments);
+    forward_effects(session, &query, verdict);
     note_portal(session, session_slice(bind.portal), harmless);
     if (named) {
         char name[STATEMENT_NAME_MAX];
@@ -323,7 +325,7 @@ static void forward_query(struct session *session, const struct pgwire_frame *fr
     }
     struct query query = {.text = session_slice(text)};
     query_scan(session->host, &query);
-    forward_effects(session, lookup_verdict(session, &query));
+    forward_effects(session, &query, lookup_verdict(session, &query));
     put(session, data, frame->len);
 }
 

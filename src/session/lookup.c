@@ -10,11 +10,10 @@
  * tables' stamps, ask Redis, else Postgres; store at ReadyForQuery if every stamp still holds.
  * The database's stamp is noted before the catalog is read: DDL between the two moves it.
  */
-#include "session/session.h"
-
 #include "base/flaw.h"
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "session/keys.h"
 
 enum {
     KEY_FORMAT = 2,
@@ -283,12 +282,14 @@ static bool prepare_fill(struct session *session, const struct query *query,
         bypass(session, REASON_MAGIC_DATE);
         return false;
     }
-    if (realm_stamp_tables(realm, verdict->reads, verdict->read_count, fill->stamps + 2,
-                           ENTRY_STAMPS_MAX - 2) != ERR_OK) {
+    uint64_t tokens[ENTRY_STAMPS_MAX - 3]; /* two are there, one is for a namespace */
+    unsigned count = keys_of_read(session, query, verdict, tokens, ARRAY_COUNT(tokens));
+    if (realm_stamp_tokens(realm, tokens, count, fill->stamps + 2, ENTRY_STAMPS_MAX - 2) !=
+        ERR_OK) {
         bypass(session, REASON_CLOSED);
         return false;
     }
-    fill->stamp_count = 2u + verdict->read_count;
+    fill->stamp_count = 2u + count;
     if (!stamp_namespace(fill, policy)) {
         bypass(session, REASON_CLOSED);
         return false;

@@ -256,8 +256,11 @@ extern const struct server_user session_server_user;
 /* ---- forward.c: client to backend ---- */
 /* Passes messages of the unit at hand on; returns how many bytes it consumed. */
 size_t forward_messages(struct session *session, const uint8_t *data, size_t len);
-/* Notes what a statement may do before it goes to the backend; closes what must be closed. */
-void forward_effects(struct session *session, const struct verdict *verdict);
+/* Notes what a statement may do before it goes to the backend; closes what must be closed. `query`
+ * is the statement with its arguments, for the keys that it writes; NULL: it is not at hand. */
+struct query;
+void forward_effects(struct session *session, const struct query *query,
+                     const struct verdict *verdict);
 /* The same for what cannot be judged: it may do anything. */
 void forward_unknown_effects(struct session *session);
 /* True if the settings may be others than those of the login. */
