@@ -33,6 +33,8 @@ void forward_effects(struct session *session, const struct query *query,
     struct unit *unit = &session->unit;
     if ((verdict->effects & (EFFECT_PIN | EFFECT_SET_LOCAL)) && !session_has_own_settings(session))
         names_settle(session);
+    if ((verdict->effects & EFFECT_NAMES) && !session->own_names)
+        names_own(session);
     unit->effects |= verdict->effects;
     if ((verdict->effects & EFFECT_PIN) && unit->pin == PIN_NONE)
         unit->pin = verdict->pin == PIN_NONE ? PIN_UNKNOWN : verdict->pin;

@@ -48,9 +48,36 @@ static void refuse(struct session *session, const char *sqlstate, const char *be
 
 /* ---- Parse ---- */
 
-static void forward_named_parse(struct session *session, const struct pgwire_parse *parse)
+/* The backend knows the client's names: it judges, and the text is kept for verdicts. */
+static void forward_own_parse(struct session *session, const struct pgwire_parse *parse,
+                              const struct pgwire_frame *frame, const uint8_t *data)
 {
     struct slice name = session_slice(parse->name);
+    struct client_statement *known = mem_zero(1, sizeof(*known));
+    known->version = realm_wanted(session->database->realm);
+    known->statement = statement_private(session_slice(parse->query), session_slice(parse->types),
+                                         known->version, session->host->scratch);
+    known->own = true;
+    struct client_statement *before = table_put(&session->statements, name, known);
+    if (before) {
+        statement_unref(before->statement);
+        mem_free(before);
+    }
+    put(session, data, frame->len);
+    struct owed_entry *entry = owed_push(&session->owed, 'P', OWED_FORWARD);
+    ASSERT(entry != NULL);
+    entry->name = mem_text_n(name.data, name.len);
+    entry->statement = statement_ref(known->statement);
+}
+
+static void forward_named_parse(struct session *session, const struct pgwire_parse *parse,
+                                const struct pgwire_frame *frame, const uint8_t *data)
+{
+    struct slice name = session_slice(parse->name);
+    if (session->own_names && session->statements.count < SESSION_STATEMENTS_MAX) {
+        forward_own_parse(session, parse, frame, data);
+        return;
+    }
     if (table_get(&session->statements, name)) {
         refuse(session, "42P05", "prepared statement \"", name, "\" already exists");
         return;
@@ -102,7 +129,7 @@ static bool forward_deallocate(struct session *session)
     static const char text[] = "DEALLOCATE pgrecall_deallocated";
     struct query query;
     unnamed_query_of(session, &query);
-    if (!session->statements.count || !query.scanned)
+    if (!session->statements.count || !query.scanned || session->own_names)
         return false;
     struct slice name = statement_deallocated(query.canonical);
     struct client_statement *known = name.len ? table_remove(&session->statements, name) : NULL;
@@ -136,7 +163,7 @@ static void forward_parse(struct session *session, const struct pgwire_frame *fr
     }
     counter_add(&session->stats->client_parse_count, 1);
     if (parse.name.len) {
-        forward_named_parse(session, &parse);
+        forward_named_parse(session, &parse, frame, data);
         return;
     }
     session_set_unnamed(session, session_slice(parse.query), session_slice(parse.types));
@@ -172,6 +199,16 @@ static bool verdict_is_harmless(const struct verdict *verdict)
     return verdict->effects == 0 && verdict->write_count == 0;
 }
 
+/* Binds what SQL has prepared, or nothing: the backend knows. */
+static void forward_sql_bind(struct session *session, const struct pgwire_bind *bind,
+                             const struct pgwire_frame *frame, const uint8_t *data)
+{
+    forward_unknown_effects(session);
+    note_portal(session, session_slice(bind->portal), false);
+    put(session, data, frame->len);
+    ASSERT(owed_push(&session->owed, 'B', OWED_FORWARD) != NULL);
+}
+
 static void forward_bind(struct session *session, const struct pgwire_frame *frame,
                          const uint8_t *data)
 {
@@ -185,6 +222,10 @@ static void forward_bind(struct session *session, const struct pgwire_frame *fra
     struct client_statement *named = NULL;
     if (bind.statement.len) {
         named = table_get(&session->statements, session_slice(bind.statement));
+        if (!named && names_may_be_sql(session)) {
+            forward_sql_bind(session, &bind, frame, data);
+            return;
+        }
         if (!named) {
             refuse(session, "26000", "prepared statement \"", session_slice(bind.statement),
                    "\" does not exist");
@@ -196,7 +237,8 @@ static void forward_bind(struct session *session, const struct pgwire_frame *fra
         query.scan_flags = named->statement->scan_flags;
         query.scanned = named->statement->scanned;
         query.types = named->statement->types;
-        names_ensure(session, named->statement);
+        if (!named->own)
+            names_ensure(session, named->statement);
     } else {
         if (!session->unnamed_id) {
             refuse(session, "26000", "unnamed prepared statement does not exist", slice_of("", 0),
@@ -211,7 +253,7 @@ static void forward_bind(struct session *session, const struct pgwire_frame *fra
     query.arguments = session_slice(bind.arguments);
     forward_effects(session, &query, verdict);
     note_portal(session, session_slice(bind.portal), harmless);
-    if (named) {
+    if (named && !named->own) {
         char name[STATEMENT_NAME_MAX];
         size_t room = bind.portal.len + bind.arguments.len + STATEMENT_NAME_MAX + MESSAGE_EXTRA;
         struct pgwire_writer writer =
@@ -228,7 +270,7 @@ static void forward_bind(struct session *session, const struct pgwire_frame *fra
     ASSERT(entry != NULL);
     uint64_t wanted = realm_wanted(session->database->realm);
     entry->version = wanted;
-    entry->on_server = named ? named->statement->id : 0;
+    entry->on_server = named && !named->own ? named->statement->id : 0;
     if (named && named->version != wanted)
         entry->name = mem_text_n(bind.statement.data, bind.statement.len);
     else if (!named && session->unnamed_version != wanted)
@@ -249,7 +291,13 @@ static void forward_target(struct session *session, const struct pgwire_frame *f
     if (target.kind == 'S' && target.name.len && frame->type == 'C') {
         struct client_statement *known =
             table_remove(&session->statements, session_slice(target.name));
-        names_answer_here(session, 'C', '3', &entry);
+        if (known ? known->own : names_may_be_sql(session)) {
+            put(session, data, frame->len);
+            entry = owed_push(&session->owed, 'C', OWED_FORWARD);
+            ASSERT(entry != NULL);
+        } else {
+            names_answer_here(session, 'C', '3', &entry);
+        }
         if (known) {
             entry->name = mem_text_n(target.name.data, target.name.len);
             entry->statement = known->statement;
@@ -261,6 +309,11 @@ static void forward_target(struct session *session, const struct pgwire_frame *f
     if (target.kind == 'S' && target.name.len) {
         struct client_statement *known =
             table_get(&session->statements, session_slice(target.name));
+        if (known ? known->own : names_may_be_sql(session)) {
+            put(session, data, frame->len);
+            ASSERT(owed_push(&session->owed, 'D', OWED_FORWARD) != NULL);
+            return;
+        }
         if (!known) {
             refuse(session, "26000", "prepared statement \"", session_slice(target.name),
                    "\" does not exist");

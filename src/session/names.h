@@ -25,6 +25,16 @@ void names_ensure_unnamed(struct session *session);
 /* The settings are about to change: statements with constants are parsed under those of now. */
 void names_settle(struct session *session);
 
+/* SQL is about to speak of prepared statements: the backend learns the client's own names. The session
+ * keeps it from then on. Nothing happens a second time. */
+void names_own(struct session *session);
+
+/* True if a name that is not known here may be known to the backend: SQL, or code, has made it. */
+static inline bool names_may_be_sql(const struct session *session)
+{
+    return session->own_names || session->pin != PIN_NONE || session->unit.pin != PIN_NONE;
+}
+
 /* Owes the client an empty message of type `answer` that is sent from here. */
 void names_answer_here(struct session *session, uint8_t request, uint8_t answer,
                        struct owed_entry **out);

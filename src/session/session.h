@@ -73,6 +73,7 @@ enum {
 struct client_statement {
     struct statement *statement;
     uint64_t version; /* catalog version wanted when it was parsed: after DDL Postgres must judge */
+    bool own;         /* its backend knows it under the client's name: own_names.c */
 };
 
 /* How the answer of a unit could be stored. */
@@ -177,7 +178,8 @@ struct session {
     struct redis_lookup *lookup;
     uint8_t status; /* of the last ReadyForQuery: I T E */
     enum pin pin;
-    bool dirty; /* DISCARD ALL would not undo what it did */
+    bool own_names; /* prepared statements have the client's names at its backend */
+    bool dirty;     /* DISCARD ALL would not undo what it did */
     struct unit unit;
     struct fill fill;
     struct owed owed;

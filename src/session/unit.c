@@ -146,8 +146,8 @@ static bool answer_deallocate(struct session *session, const struct query *query
 {
     static const char complete[] = {'C', 0,   0,   0,   15,  'D', 'E', 'A',
                                     'L', 'L', 'O', 'C', 'A', 'T', 'E', 0};
-    if (!session->statements.count || session->status == 'E' || !query->scanned ||
-        query->canonical.len < 12 || (query->canonical.data[0] | 0x20) != 'd' ||
+    if (!session->statements.count || session->own_names || session->status == 'E' ||
+        !query->scanned || query->canonical.len < 12 || (query->canonical.data[0] | 0x20) != 'd' ||
         (query->canonical.data[2] | 0x20) != 'a')
         return false;
     struct slice name = statement_deallocated(query->canonical);

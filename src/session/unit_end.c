@@ -30,6 +30,7 @@ static void apply_effects(struct session *session)
     const struct unit *unit = &session->unit;
     if (unit->discards) {
         forget_statements(session);
+        session->own_names = false;
         statements_clear(session->server->statements);
         session->server->unnamed_statement = 0;
         if ((unit->effects & EFFECT_UNPIN) && !session->dirty)

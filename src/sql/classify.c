@@ -112,6 +112,8 @@ static void relation_read(struct proof *proof, const struct catalog_relation *re
 
     if (relation->read_code)
         effect_join(proof, FUNCTION_UNKNOWN);
+    if (relation->system && strcmp(relation->full_name, "pg_catalog.pg_prepared_statements") == 0)
+        pin(proof, PIN_PREPARED, EFFECT_NAMES);
     if (relation->read_elsewhere)
         out->effects |= EFFECT_WRITES_ALL;
     proof->has_time |= relation->has_time;

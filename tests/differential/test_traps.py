@@ -85,21 +85,7 @@ def transcript(connect, steps, last):
         client.close()
 
 
-# Names of prepared statements are ours at the backends, and SQL sees those.
-KNOWN = [
-    "named: SQL EXECUTE of a protocol statement",
-    "named: protocol Bind of an SQL statement",
-    "named: SQL PREPARE of a taken name",
-    "named: Parse of a name that SQL took",
-]
-
-
-def marked(name):
-    marks = [pytest.mark.xfail(strict=True)] if name in KNOWN else []
-    return pytest.param(name, marks=marks)
-
-
-@pytest.mark.parametrize("name", [marked(name) for name in traps.SCRIPTS])
+@pytest.mark.parametrize("name", traps.SCRIPTS)
 def test_every_byte_is_the_same(name, shared, postgres):
     steps = traps.SCRIPTS[name]
     last = int(postgres.query("select 'trap_deferred'::regclass::oid", database="traps")[0][0])

@@ -146,6 +146,13 @@ script("named: protocol Bind of an SQL statement", q("prepare a as select id, t 
 script("named: SQL PREPARE of a taken name", go(P(READ, "a"), S), q("prepare a as select 1"), go(CS("a"), S))
 script("named: Parse of a name that SQL took", q("prepare a as select 1"), go(P(READ, "a"), S), q("execute a"), q("deallocate a"))
 script("named: EXECUTE in the extended protocol", q("prepare a as select id from trap where id = $1"), go(one("execute a(2)"), S), q("deallocate all"))
+script("named: pg_prepared_statements", go(P(READ_1, "a"), S), q("select name, statement, from_sql from pg_prepared_statements"),
+       q("prepare b as select 1"), q("select name, statement, from_sql from pg_prepared_statements order by 1"), q("deallocate all"),
+       q("select count(*) from pg_prepared_statements"))
+script("named: own names, then DEALLOCATE, Parse, Close", go(P(READ_1, "a"), S), q("prepare b as select 1"), q("deallocate a"), go(B(["1"], "a"), S),
+       go(P("select 3", "a"), S), go(B([], "a"), DP(), E(), S), go(CS("a"), S), q("execute a"), go(CS("b"), S), q("execute b"))
+script("named: own names in a pipeline", go(P(READ_1, "a"), one("prepare b as select 1"), one("execute b"), B(["1"], "a"), E(), one("execute a(2)"), S),
+       go(B([], "b"), DP(), E(), S), q("discard all"), go(B(["1"], "a"), S))
 script("named: long name", go(P(READ, "n" * 100), S), go(B([], "n" * 100), E(), S), go(CS("n" * 100), S))
 script("named: quotes in the name", go(P(READ, "a'b\"c d"), S), go(B([], "a'b\"c d"), E(), S), go(CS("a'b\"c d"), S))
 script("named: many", go(*[P(f"select {i}", f"m{i}") for i in range(300)], S), go(*[B([], f"m{i}") + E() for i in range(300)], S),

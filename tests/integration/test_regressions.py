@@ -135,7 +135,7 @@ def test_a_statement_that_was_dropped_by_sql_is_parsed_again(make_proxy, postgre
     with proxy.connect() as user, proxy.connect() as vandal:
         user.ask(wire.parse("select 41 + 1", name="s"), wire.sync())
         assert wire.errors_of(vandal.ask(wire.query("deallocate pgrecall_1"))) == ["26000"]
-        ((name,),) = vandal.query("select name from pg_prepared_statements where statement = 'select 41 + 1'")
+        ((name,),) = vandal.query("select name from pg_prepared_statement() where statement = 'select 41 + 1'")
         vandal.query(f'deallocate "{name}"')
         user.ask(run("s"))
         assert wire.rows_of(user.ask(run("s"))) == [["42"]]
@@ -152,7 +152,7 @@ def dates(postgres):
 
 def take_the_one_with_statements(one, two):
     """Of two server connections: returns who holds the one that has a statement; the other is free."""
-    statements = "select count(*) from pg_prepared_statements"
+    statements = "select count(*) from pg_prepared_statement()"
     for client in one, two:
         client.query("begin; select clock_timestamp()")
     taken, free = (one, two) if one.query(statements) == [["1"]] else (two, one)
