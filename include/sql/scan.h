@@ -73,6 +73,9 @@ struct hash128 scan_shape(struct slice canonical);
  * are. A zero byte must stand behind the text, as for scan_shape. */
 unsigned scan_literals(struct slice canonical, struct slice *out, unsigned max);
 
-/* True if the bytes contain, in any case, now, today, tomorrow or yesterday: a value that the
- * input functions of date and time types replace by the current time. */
+/* True if the text contains, in any case, the word now, today, tomorrow or yesterday: a value that the
+ * input functions of date and time types replace by the current time. To them a word is a run of
+ * letters, so "known" is none. */
 bool scan_is_magic_date(struct slice value);
+/* The same for bytes that are no text, in which a letter before the word may be the length of it. */
+bool scan_holds_magic_date(struct slice value);

@@ -242,13 +242,6 @@ const struct verdict *lookup_verdict(struct session *session, const struct query
     return verdict_memo_put(session->host->memo, key, &scratch);
 }
 
-/* A parameter that an input function would replace by the current time. Any format, any type: a
- * false alarm costs one trip. */
-bool query_has_magic_date(const struct query *query)
-{
-    return query->arguments.len && scan_is_magic_date(query->arguments);
-}
-
 /* FLUSH NAMESPACE moves this word. */
 static bool stamp_namespace(struct fill *fill, const struct policy *policy)
 {

@@ -348,29 +348,6 @@ static bool on_cast(struct walk *walk, const ProtobufCMessage *message)
     return false;
 }
 
-/* --- calls --- */
-
-static bool on_call(struct walk *walk, const ProtobufCMessage *message)
-{
-    const PgQuery__FuncCall *call = (const PgQuery__FuncCall *)message;
-    const char *schema;
-    const char *name = walk_names(call->funcname, call->n_funcname, &schema);
-    unsigned flags = 0;
-
-    if (call->n_args == 1) {
-        flags |= FACT_ONE_ARGUMENT;
-        if (LISTED(name, datetime_calls) && argument_is_checked(walk, call->args[0], 0))
-            flags |= FACT_CHECKED;
-    }
-    facts_add(walk->facts, FACT_FUNCTION, schema, name, flags);
-    return true;
-}
-
-static void operator_add(struct walk *walk, const char *name)
-{
-    facts_add(walk->facts, FACT_OPERATOR, NULL, name, 0);
-}
-
 /* Is it a number, date or time by what the text says, whatever the catalog has? */
 static bool operand_is_scalar(const PgQuery__Node *node)
 {
@@ -391,6 +368,42 @@ static bool operand_is_scalar(const PgQuery__Node *node)
     default:
         return false;
     }
+}
+
+/* What the text knows of an operand, or of the argument that takes its place. */
+static void operand_note(struct fact *fact, unsigned side, const PgQuery__Node *node)
+{
+    if (operand_is_scalar(node))
+        fact->scalars |= 1U << side;
+    else if (node->node_case == PG_QUERY__NODE__NODE_COLUMN_REF && node->column_ref->n_fields > 0)
+        fact->columns[side] = walk_string(node->column_ref->fields[node->column_ref->n_fields - 1]);
+}
+
+/* --- calls --- */
+
+static bool on_call(struct walk *walk, const ProtobufCMessage *message)
+{
+    const PgQuery__FuncCall *call = (const PgQuery__FuncCall *)message;
+    const char *schema;
+    const char *name = walk_names(call->funcname, call->n_funcname, &schema);
+    struct fact fact = {.kind = FACT_FUNCTION, .schema = schema, .name = name};
+
+    if (call->n_args == 1) {
+        fact.flags |= FACT_ONE_ARGUMENT;
+        if (LISTED(name, datetime_calls) && argument_is_checked(walk, call->args[0], 0))
+            fact.flags |= FACT_CHECKED;
+    }
+    if (call->n_args == 2)
+        fact.flags |= FACT_TWO_ARGUMENTS;
+    if (call->n_args == 2 && strcmp(name, "timezone") == 0)
+        operand_note(&fact, 0, call->args[1]); /* of a time it depends on the day */
+    facts_add_fact(walk->facts, &fact);
+    return true;
+}
+
+static void operator_add(struct walk *walk, const char *name)
+{
+    facts_add(walk->facts, FACT_OPERATOR, NULL, name, 0);
 }
 
 /* An operator that stands in the text, with what is known of its operands. */
@@ -521,10 +534,47 @@ static bool on_parameter(struct walk *walk, const ProtobufCMessage *message)
     return false;
 }
 
+/* The one call of a RangeFunction that is nothing else, or NULL. */
+static const PgQuery__FuncCall *range_call(const PgQuery__RangeFunction *range)
+{
+    if (range->n_functions != 1 || range->n_coldeflist > 0 ||
+        range->functions[0]->node_case != PG_QUERY__NODE__NODE_LIST)
+        return NULL;
+    const PgQuery__List *list = range->functions[0]->list;
+    if (list->n_items < 1 || list->items[0]->node_case != PG_QUERY__NODE__NODE_FUNC_CALL)
+        return NULL;
+    return list->items[0]->func_call;
+}
+
+/* What generate_series makes are numbers, dates or times; its columns are named by its alias alone,
+ * but for "ordinality", another number. */
 static bool on_range_function(struct walk *walk, const ProtobufCMessage *message)
 {
-    (void)message;
+    const PgQuery__RangeFunction *range = (const PgQuery__RangeFunction *)message;
+    const PgQuery__FuncCall *call = range_call(range);
+    const char *schema;
+
     walk->facts->function_table = true;
+    if (!call || !range->alias ||
+        strcmp(walk_names(call->funcname, call->n_funcname, &schema), "generate_series") != 0) {
+        walk->facts->function_columns = true;
+        return true;
+    }
+    facts_add(walk->facts, FACT_LABEL, NULL, range->alias->aliasname, FACT_CHECKED);
+    for (size_t i = 0; i < range->alias->n_colnames; i++) {
+        const char *name = walk_string(range->alias->colnames[i]);
+
+        if (name)
+            facts_add(walk->facts, FACT_LABEL, NULL, name, FACT_CHECKED);
+    }
+    walk_message(walk, &call->base);
+    return false;
+}
+
+static bool on_table_function(struct walk *walk, const ProtobufCMessage *message)
+{
+    (void)message; /* XMLTABLE: the types of its columns are casts from text */
+    walk->facts->function_table = walk->facts->function_columns = true;
     return true;
 }
 
@@ -580,6 +630,10 @@ static const struct walk_rule rules[] = {
     RULE(grouping_func, NONE, NULL),
     RULE(named_arg_expr, NONE, NULL),
     RULE(range_function, NONE, on_range_function),
+    RULE(range_table_func, NONE, on_table_function),
+    RULE(range_table_func_col, NONE, NULL),
+    RULE(xml_expr, NONE, NULL),
+    RULE(xml_serialize, NONE, NULL),
     RULE(column_def, NONE, NULL),
     RULE(sqlvalue_function, SQL_VALUE_FUNCTION, NULL),
     RULE(locking_clause, ROW_LOCK, on_locking),

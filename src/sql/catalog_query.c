@@ -78,9 +78,11 @@ static const struct {
         " UNION ALL " EXPRESSIONS("e", "indrelid", "indpred", "pg_index WHERE indrelid >= 16384")
         " UNION ALL " EXPRESSIONS("e", "partrelid", "partexprs", "pg_partitioned_table WHERE true")
         " UNION ALL " EXPRESSIONS("e", "tgrelid", "tgqual", "pg_trigger WHERE NOT tgisinternal")
-        /* p: one that reads run as well, d: of a domain */
-        " UNION ALL " EXPRESSIONS("p", "polrelid", "polqual", "pg_policy WHERE true")
-        " UNION ALL " EXPRESSIONS("p", "polrelid", "polwithcheck", "pg_policy WHERE true")
+        " UNION ALL " EXPRESSIONS("e", "polrelid", "polqual", "pg_policy WHERE polcmd IN ('w', 'd')")
+        " UNION ALL " EXPRESSIONS("e", "polrelid", "polwithcheck", "pg_policy WHERE true")
+        /* p: a policy that reads run as well, d: of a domain */
+        " UNION ALL " EXPRESSIONS("p", "polrelid", "polqual",
+            "pg_policy WHERE polcmd NOT IN ('w', 'd')")
         " UNION ALL " EXPRESSIONS("d", "contypid", "conbin", "pg_constraint WHERE contypid <> 0")
         " UNION ALL " EXPRESSIONS("d", "oid", "typdefaultbin", "pg_type WHERE oid >= 16384"), 3},
     [CATALOG_QUERY_EVENT_TRIGGERS] = {

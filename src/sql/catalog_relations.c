@@ -24,7 +24,7 @@ struct node {
     uint32_t first_key; /* in foreign_keys sorted by what they refer to */
     uint32_t key_count;
     enum view_state view;
-    uint32_t visit; /* of a root: number of the walk that came by last */
+    uint32_t visit; /* number of the walk that came by last */
     /* of this relation alone */
     bool write_code;
     bool has_rule;
@@ -212,7 +212,8 @@ static void codes_derive(struct derive *derive)
             node->has_rule = true;
         if (code->unknown)
             node->write_code = true;
-        if (code->unknown && (code->kind == 'p' || code->kind == 'v'))
+        bool policy = code->kind == 'p' && derive->catalog->relations[at].row_security;
+        if (code->unknown && (policy || code->kind == 'v'))
             derive->catalog->relations[at].read_code = true;
     }
     for (size_t i = 0; i < builder->foreign_keys_count; i++) {
@@ -261,8 +262,6 @@ static void table_reads_derive(struct derive *derive, size_t at)
         relation->read_reason = REASON_TEMPORARY;
     else if (!ordinary || root->tree_elsewhere)
         relation->read_reason = REASON_RELATION_KIND;
-    else if (relation->row_security)
-        relation->read_reason = REASON_ROW_SECURITY;
 }
 
 /* Adds a root to the closure that ends the list; false when it holds no more. */
@@ -287,9 +286,11 @@ static bool closure_add(struct derive *derive, struct closure *closure, uint32_t
 }
 
 /* Is the definition itself one whose answer may be cached? Its relations are another question. */
-static bool view_code_is_known(const struct derive *derive, const struct raw_code *code)
+static bool read_code_is_known(const struct derive *derive, const struct raw_code *code)
 {
-    if (code->flags != 0)
+    unsigned allowed = code->kind == 'p' ? NODE_ROLE : 0; /* roles are part of every key */
+
+    if (code->flags & ~allowed)
         return false;
     for (size_t i = code->first; i < code->first + code->count; i++) {
         const struct raw_dependency *dependency = &derive->builder->dependencies[i];
@@ -321,85 +322,102 @@ static bool view_code_is_known(const struct derive *derive, const struct raw_cod
     return true;
 }
 
-static const struct raw_code *view_code(const struct derive *derive, size_t at)
+/* The next stored code that reading `at` runs: a view's query, the policies of a table; NULL at the
+ * end. `*next` counts what has been seen. */
+static const struct raw_code *read_code_next(const struct derive *derive, size_t at, uint32_t *next)
 {
+    const struct catalog_relation *relation = &derive->catalog->relations[at];
     const struct node *node = &derive->nodes[at];
+    char kind = relation->kind == 'v' ? 'v' : 'p';
 
-    for (uint32_t i = 0; i < node->code_count; i++) {
-        const struct raw_code *code = &derive->builder->codes[node->first_code + i];
+    while (*next < node->code_count) {
+        const struct raw_code *code = &derive->builder->codes[node->first_code + (*next)++];
 
-        if (code->kind == 'v')
+        if (code->kind == kind && (kind == 'v' || relation->row_security))
             return code;
     }
     return NULL;
 }
 
-static void view_reads_derive(struct derive *derive, size_t at, unsigned nesting);
+static void code_reads_derive(struct derive *derive, size_t at, unsigned nesting);
 
-/* Takes over what reading `inner` means for a view that reads it. */
-static void view_inner_join(struct derive *derive, struct catalog_relation *view,
-                            uint32_t inner_oid, unsigned nesting)
+/* Takes over what reading `inner` means for the view, or the table with policies, that reads it. */
+static void inner_join(struct derive *derive, struct catalog_relation *outer, uint32_t inner_oid,
+                       enum reason reason, unsigned nesting)
 {
     ptrdiff_t at = position(derive, inner_oid);
 
-    if (inner_oid == view->oid)
-        return; /* the OLD and NEW of its rule */
+    if (inner_oid == outer->oid)
+        return; /* the OLD and NEW of its rule; a policy that reads its own table is an error */
     if (at < 0) {
-        view->read_reason = REASON_VIEW;
-        view->read_code |= inner_oid >= CATALOG_FIRST_USER_OID;
+        outer->read_reason = reason;
+        outer->read_code |= inner_oid >= CATALOG_FIRST_USER_OID;
         return;
     }
     struct catalog_relation *inner = &derive->catalog->relations[at];
-    if (inner->kind == 'v' && !inner->system)
-        view_reads_derive(derive, (size_t)at, nesting + 1);
-    view->read_code |= inner->read_code;
-    view->read_elsewhere |= inner->read_elsewhere;
-    view->has_time |= inner->has_time;
+    code_reads_derive(derive, (size_t)at, nesting + 1);
+    outer->read_code |= inner->read_code;
+    outer->read_elsewhere |= inner->read_elsewhere;
+    outer->has_time |= inner->has_time;
     if (inner->read_reason != REASON_NONE)
-        view->read_reason = REASON_VIEW;
+        outer->read_reason = reason;
 }
 
-static void view_reads_derive(struct derive *derive, size_t at, unsigned nesting)
+/* What reading a view or a table with policies means: its stored code, and what that reads. */
+static void code_reads_derive(struct derive *derive, size_t at, unsigned nesting)
 {
-    struct catalog_relation *view = &derive->catalog->relations[at];
+    struct catalog_relation *relation = &derive->catalog->relations[at];
     struct node *node = &derive->nodes[at];
-    const struct raw_code *code = view_code(derive, at);
+    bool is_view = relation->kind == 'v';
+    enum reason reason = is_view ? REASON_VIEW : REASON_ROW_SECURITY;
+    unsigned codes = 0;
+    uint32_t next = 0;
 
-    if (node->view == VIEW_DONE)
+    if (relation->system || node->view == VIEW_DONE || (!is_view && !relation->row_security))
         return;
-    if (node->view == VIEW_OPEN || nesting > VIEW_NESTING_MAX || !code) {
-        view->read_reason = REASON_VIEW;
-        view->read_code = true;
+    if (node->view == VIEW_OPEN || nesting > VIEW_NESTING_MAX) {
+        relation->read_reason = reason;
+        relation->read_code = true;
         return;
     }
     node->view = VIEW_OPEN;
-    if (view->temporary)
-        view->read_reason = REASON_TEMPORARY;
-    else if (view->read_reason == REASON_NONE && !view_code_is_known(derive, code))
-        view->read_reason = REASON_VIEW;
-    for (size_t i = code->first; i < code->first + code->count; i++) {
-        if (derive->builder->dependencies[i].kind == NODE_RELATION)
-            view_inner_join(derive, view, derive->builder->dependencies[i].oid, nesting);
+    if (relation->temporary)
+        relation->read_reason = REASON_TEMPORARY;
+    for (const struct raw_code *code; (code = read_code_next(derive, at, &next)); codes++) {
+        if (relation->read_reason == REASON_NONE && !read_code_is_known(derive, code))
+            relation->read_reason = reason;
+        for (size_t i = code->first; i < code->first + code->count; i++) {
+            if (derive->builder->dependencies[i].kind == NODE_RELATION)
+                inner_join(derive, relation, derive->builder->dependencies[i].oid, reason, nesting);
+        }
+    }
+    if (is_view && codes == 0) {
+        relation->read_reason = reason;
+        relation->read_code = true;
     }
     node->view = VIEW_DONE;
 }
 
-/* The roots that a proven view stands for: all that it reads have been derived by now. */
-static void view_roots_derive(struct derive *derive, struct closure *closure, size_t at)
+/* The roots that a proven relation stands for: all that it reads have been derived by now. A policy
+ * that does not apply to a role adds what it reads all the same. */
+static void roots_derive(struct derive *derive, struct closure *closure, size_t at)
 {
-    const struct raw_code *code = view_code(derive, at);
+    const struct catalog_relation *relation = &derive->catalog->relations[at];
+    uint32_t next = 0;
 
-    ASSERT(code);
-    for (size_t i = code->first; i < code->first + code->count; i++) {
-        const struct raw_dependency *dependency = &derive->builder->dependencies[i];
-        ptrdiff_t inner = position(derive, dependency->oid);
+    if (derive->nodes[at].visit == derive->walk)
+        return;
+    derive->nodes[at].visit = derive->walk;
+    if (relation->kind != 'v')
+        (void)closure_add(derive, closure, relation->root);
+    for (const struct raw_code *code; (code = read_code_next(derive, at, &next));) {
+        for (size_t i = code->first; i < code->first + code->count && !closure->all; i++) {
+            const struct raw_dependency *dependency = &derive->builder->dependencies[i];
+            ptrdiff_t inner = position(derive, dependency->oid);
 
-        if (dependency->kind != NODE_RELATION || inner < 0 || (size_t)inner == at)
-            continue;
-        if (derive->catalog->relations[inner].kind == 'v')
-            view_roots_derive(derive, closure, (size_t)inner);
-        else
-            (void)closure_add(derive, closure, derive->catalog->relations[inner].root);
+            if (dependency->kind == NODE_RELATION && inner >= 0)
+                roots_derive(derive, closure, (size_t)inner);
+        }
     }
 }
 
@@ -414,15 +432,12 @@ static void reads_derive(struct derive *derive)
     for (size_t i = 0; i < catalog->relation_count; i++) {
         struct catalog_relation *relation = &catalog->relations[i];
 
-        if (relation->kind == 'v' && !relation->system)
-            view_reads_derive(derive, i, 0);
+        code_reads_derive(derive, i, 0);
         relation->reads.first = (uint32_t)catalog->closure_count;
         if (relation->read_reason != REASON_NONE)
             continue;
-        if (relation->kind == 'v')
-            view_roots_derive(derive, &relation->reads, i);
-        else
-            (void)closure_add(derive, &relation->reads, relation->root);
+        derive->walk++;
+        roots_derive(derive, &relation->reads, i);
         if (relation->reads.all)
             relation->read_reason = REASON_TOO_MANY_TABLES;
     }

@@ -203,6 +203,88 @@ static void relation_judge(struct proof *proof, const struct fact *fact)
     relation_unknown(proof, fact);
 }
 
+/* --- columns --- */
+
+/* Names that the grammar gives to columns of their own. */
+static bool name_is_made(const char *name)
+{
+    static const char *const names[] = {"array",    "case",      "coalesce",   "exists",
+                                        "greatest", "grouping",  "least",      "nullif",
+                                        "row",      "xmlconcat", "xmlelement", "xmlforest",
+                                        "xmlparse", "xmlpi",     "xmlroot",    "xmlserialize"};
+
+    for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
+        if (strcmp(names[i], name) == 0)
+            return true;
+    }
+    return strncmp(name, "column", strlen("column")) == 0; /* of VALUES */
+}
+
+/* Does the statement give this name to anything that is no column of a table? */
+static bool name_is_given(const struct proof *proof, const char *name)
+{
+    for (unsigned i = 0; i < proof->facts->count; i++) {
+        const struct fact *fact = &proof->facts->list[i];
+
+        if (strcmp(fact->name, name) != 0)
+            continue;
+        if ((fact->kind == FACT_LABEL && !(fact->flags & FACT_CHECKED)) ||
+            fact->kind == FACT_FUNCTION || fact->kind == FACT_CAST)
+            return true;
+    }
+    return name_is_made(name);
+}
+
+/* Is whatever stands under that name in the statement a column, of a type that `is_one` likes in
+ * every table that has it? */
+static bool column_is(const struct proof *proof, const char *name,
+                      bool (*is_one)(const struct catalog_type *type))
+{
+    const struct catalog *catalog = proof->catalog;
+    bool found = false;
+
+    if (proof->facts->function_columns || name_is_given(proof, name))
+        return false;
+    for (unsigned i = 0; i < proof->facts->count; i++) {
+        const struct fact *read = &proof->facts->list[i];
+        size_t first;
+
+        found |= read->kind == FACT_LABEL && strcmp(read->name, name) == 0;
+        if (read->kind > FACT_WRITE) /* UPDATE and DELETE have columns of their target */
+            continue;
+        size_t count = catalog_find_named(catalog, read->name, &first);
+        for (size_t at = first; at < first + count; at++) {
+            const struct catalog_column *column = catalog_find_column(
+                catalog, catalog->relations[catalog->relations_by_name[at]].oid, name);
+
+            if (!column)
+                continue;
+            const struct catalog_type *type = catalog_find_type(catalog, column->type);
+            found = true;
+            if (!type || !is_one(type))
+                return false;
+        }
+    }
+    return found;
+}
+
+static bool type_is_datetime(const struct catalog_type *type)
+{
+    return type->class == TYPE_DATETIME;
+}
+
+static bool type_is_scalar(const struct catalog_type *type)
+{
+    return catalog_type_is_scalar(type->oid);
+}
+
+/* Is what stands there known to be a number, date or time? */
+static bool operand_is_known(const struct proof *proof, const struct fact *fact, unsigned side)
+{
+    return (fact->scalars & (1U << side)) ||
+           (fact->columns[side] && column_is(proof, fact->columns[side], type_is_scalar));
+}
+
 /* --- functions, operators, attributes --- */
 
 static struct type_meaning type_named(const struct proof *proof, const struct fact *fact)
@@ -276,6 +358,20 @@ static bool callables_join(const struct proof *proof, const struct fact *fact,
     return found;
 }
 
+/* age(x) counts from today, age(x, y) does not. */
+static bool is_age_between(const struct proof *proof, const struct fact *fact,
+                           const struct catalog_callable *callables, size_t count)
+{
+    if (strcmp(fact->name, "age") != 0 || !(fact->flags & FACT_TWO_ARGUMENTS))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        if (scope_has(&proof->scope, fact->schema, callables[i].schema) &&
+            strcmp(callables[i].schema, "pg_catalog") != 0)
+            return false;
+    }
+    return true;
+}
+
 static void function_judge(struct proof *proof, const struct fact *fact)
 {
     const struct catalog_callable *callables;
@@ -284,7 +380,7 @@ static void function_judge(struct proof *proof, const struct fact *fact)
     bool is_type = call_as_cast_judge(proof, fact, fact->flags);
 
     proof->unforceable |= functions_act(fact->name);
-    if (strcmp(fact->name, "timezone") == 0)
+    if (strcmp(fact->name, "timezone") == 0 && !operand_is_known(proof, fact, 0))
         proof->has_timezone = true;
     if (strcmp(fact->name, "make_time") == 0)
         proof->has_time = true;
@@ -299,7 +395,7 @@ static void function_judge(struct proof *proof, const struct fact *fact)
     effect_join(proof, meaning.effect);
     if (proof->catalog->domains_code && functions_fills_rows(fact->name))
         effect_join(proof, FUNCTION_UNKNOWN);
-    if (!meaning.read_allowed)
+    if (!meaning.read_allowed && !is_age_between(proof, fact, callables, count))
         deny(proof, REASON_FUNCTION, fact->name);
 }
 
@@ -336,79 +432,6 @@ static void cast_judge(struct proof *proof, const struct fact *fact)
     meaning_judge(proof, &meaning, fact->name, (fact->flags & FACT_CHECKED) != 0);
 }
 
-/* --- columns --- */
-
-/* Names that the grammar gives to columns of their own. */
-static bool name_is_made(const char *name)
-{
-    static const char *const names[] = {"array",    "case",      "coalesce",   "exists",
-                                        "greatest", "grouping",  "least",      "nullif",
-                                        "row",      "xmlconcat", "xmlelement", "xmlforest",
-                                        "xmlparse", "xmlpi",     "xmlroot",    "xmlserialize"};
-
-    for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
-        if (strcmp(names[i], name) == 0)
-            return true;
-    }
-    return strncmp(name, "column", strlen("column")) == 0; /* of VALUES */
-}
-
-/* Does the statement give this name to anything that is no column of a table? */
-static bool name_is_given(const struct proof *proof, const char *name)
-{
-    for (unsigned i = 0; i < proof->facts->count; i++) {
-        const struct fact *fact = &proof->facts->list[i];
-
-        if (strcmp(fact->name, name) != 0)
-            continue;
-        if (fact->kind == FACT_LABEL || fact->kind == FACT_FUNCTION || fact->kind == FACT_CAST)
-            return true;
-    }
-    return name_is_made(name);
-}
-
-/* Is whatever stands under that name in the statement a column, of a type that `is_one` likes in
- * every table that has it? */
-static bool column_is(const struct proof *proof, const char *name,
-                      bool (*is_one)(const struct catalog_type *type))
-{
-    const struct catalog *catalog = proof->catalog;
-    bool found = false;
-
-    if (proof->facts->function_table || name_is_given(proof, name))
-        return false;
-    for (unsigned i = 0; i < proof->facts->count; i++) {
-        const struct fact *read = &proof->facts->list[i];
-        size_t first;
-
-        if (read->kind > FACT_WRITE) /* UPDATE and DELETE have columns of their target */
-            continue;
-        size_t count = catalog_find_named(catalog, read->name, &first);
-        for (size_t at = first; at < first + count; at++) {
-            const struct catalog_column *column = catalog_find_column(
-                catalog, catalog->relations[catalog->relations_by_name[at]].oid, name);
-
-            if (!column)
-                continue;
-            const struct catalog_type *type = catalog_find_type(catalog, column->type);
-            found = true;
-            if (!type || !is_one(type))
-                return false;
-        }
-    }
-    return found;
-}
-
-static bool type_is_datetime(const struct catalog_type *type)
-{
-    return type->class == TYPE_DATETIME;
-}
-
-static bool type_is_scalar(const struct catalog_type *type)
-{
-    return catalog_type_is_scalar(type->oid);
-}
-
 /* A column that is cast to a date or time must be one in every table that has it. */
 static void cast_column_judge(struct proof *proof, const struct fact *fact)
 {
@@ -426,9 +449,9 @@ static void operator_judge(struct proof *proof, const struct fact *fact)
 
     /* Only where it matters what stands in the columns. */
     if (found && (!meaning.read_allowed || meaning.effect != FUNCTION_HARMLESS)) {
-        for (unsigned i = 0; i < ARRAY_COUNT(fact->columns); i++) {
-            if (fact->columns[i] && column_is(proof, fact->columns[i], type_is_scalar))
-                scalars |= 1U << i;
+        for (unsigned side = 0; side < ARRAY_COUNT(fact->columns); side++) {
+            if (operand_is_known(proof, fact, side))
+                scalars |= 1U << side;
         }
         found = callables_join(proof, fact, callables, count, scalars, false, &meaning);
     }
@@ -538,8 +561,6 @@ void classify_facts(const struct facts *facts, unsigned scan_flags, const struct
 
     *out = (struct verdict){.reason = facts->reason, .effects = facts->effects, .pin = facts->pin};
     (void)snprintf(out->object, sizeof(out->object), "%s", facts->object);
-    if (scan_flags & SCAN_MAGIC_DATE)
-        deny(&proof, REASON_MAGIC_DATE, "");
     if (catalog)
         judge(&proof);
     else

@@ -29,7 +29,9 @@ enum fact_kind {
 enum fact_flag {
     FACT_ONE_ARGUMENT =
         1 << 0,            /* of a function: name(x) may be a cast; of an attribute: (x).name */
-    FACT_CHECKED = 1 << 1, /* the argument is no text that only exists at run time */
+    FACT_CHECKED = 1 << 1, /* the argument is no text that only exists at run time; of a label: it
+                            * stands for numbers, dates or times */
+    FACT_TWO_ARGUMENTS = 1 << 2,
 };
 
 struct fact {
@@ -38,7 +40,7 @@ struct fact {
     const char *schema; /* NULL: not qualified */
     const char *name;
     /* Of an operator: columns that stand left and right of it, and which operands the text alone
-     * shows to be numbers, dates or times (enum operand_scalar). */
+     * shows to be numbers, dates or times (enum operand_scalar). Of timezone(): left is its value. */
     const char *columns[2];
     unsigned scalars;
 };
@@ -51,12 +53,13 @@ struct facts {
     enum reason reason; /* the first thing against caching that the text alone shows */
     char object[VERDICT_OBJECT_MAX];
     unsigned statements;
-    bool unforceable;    /* any of the reasons is one that no rule may overrule */
-    bool planned;        /* expressions are computed: casts and operators may run code */
-    bool coerces;        /* there is an expression in which a value may become one of another type
+    bool unforceable;      /* any of the reasons is one that no rule may overrule */
+    bool planned;          /* expressions are computed: casts and operators may run code */
+    bool coerces;          /* there is an expression in which a value may become one of another type
                           * without a cast in the text */
-    bool function_table; /* a function in FROM: its columns have names that we do not know */
-    unsigned selects;    /* queries in the text, those inside others included */
+    bool function_table;   /* a function in FROM: its name may stand for its values */
+    bool function_columns; /* and its columns have names that we do not know */
+    unsigned selects;      /* queries in the text, those inside others included */
     struct pin_facts pins;
     unsigned count;
     unsigned cap;

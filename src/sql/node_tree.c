@@ -6,6 +6,9 @@
 enum {
     NODE_DEPTH_MAX = 1000,
     NODE_WORD_MAX = 32, /* longer words are neither a node nor a field that we look for */
+    /* Of SQLValueFunctionOp in primnodes.h: current_role, current_user, user, session_user. */
+    VALUE_CURRENT_ROLE = 9,
+    VALUE_SESSION_USER = 12,
 };
 
 struct field {
@@ -66,6 +69,7 @@ static const char *const known_nodes[] = {
     "COMMONTABLEEXPR",
     "CONST",
     "DISTINCTEXPR",
+    "FIELDSELECT",
     "FROMEXPR",
     "FUNCEXPR",
     "GROUPINGFUNC",
@@ -77,6 +81,7 @@ static const char *const known_nodes[] = {
     "NULLIFEXPR",
     "NULLTEST",
     "OPEXPR",
+    "PARAM",
     "PLACEHOLDERVAR",
     "QUERY",
     "RANGETBLENTRY",
@@ -88,12 +93,14 @@ static const char *const known_nodes[] = {
     "SCALARARRAYOPEXPR",
     "SETOPERATIONSTMT",
     "SORTGROUPCLAUSE",
+    "SQLVALUEFUNCTION",
     "SUBLINK",
     "SUBSCRIPTINGREF",
     "TARGETENTRY",
     "VAR",
     "WINDOWCLAUSE",
     "WINDOWFUNC",
+    "XMLEXPR",
 };
 
 struct reader {
@@ -147,6 +154,23 @@ static void spaces_skip(struct reader *reader)
         reader->at++;
 }
 
+/* Behind the name of a SQLVALUEFUNCTION: does it ask for a role? Nothing is passed. */
+static bool role_follows(const struct reader *reader)
+{
+    struct reader ahead = {.text = reader->text, .at = reader->at};
+    char word[NODE_WORD_MAX];
+
+    spaces_skip(&ahead);
+    word_read(&ahead, word);
+    if (strcmp(word, ":op") != 0)
+        return false;
+    spaces_skip(&ahead);
+    word_read(&ahead, word);
+    char *end;
+    long op = strtol(word, &end, 10);
+    return *word && *end == '\0' && op >= VALUE_CURRENT_ROLE && op <= VALUE_SESSION_USER;
+}
+
 static void node_open(struct reader *reader)
 {
     char word[NODE_WORD_MAX];
@@ -163,6 +187,8 @@ static void node_open(struct reader *reader)
     reader->via_io[reader->depth] = strcmp(word, "COERCEVIAIO") == 0;
     if (strcmp(word, "COERCETODOMAIN") == 0)
         reader->flags |= NODE_DOMAIN;
+    if (strcmp(word, "SQLVALUEFUNCTION") == 0)
+        reader->flags |= role_follows(reader) ? NODE_ROLE : NODE_NOT_CACHED;
     const char *key = word;
     if (!bsearch(key, known_nodes, ARRAY_COUNT(known_nodes), sizeof(*known_nodes), word_compare))
         reader->flags |= NODE_NOT_CACHED;

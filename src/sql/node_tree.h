@@ -27,6 +27,7 @@ enum node_flag {
         1 << 0, /* a node, a row lock or a system column that no cached view may have */
     NODE_UNREADABLE = 1 << 1, /* not all that it depends on could be read */
     NODE_DOMAIN = 1 << 2,     /* runs the checks of a domain */
+    NODE_ROLE = 1 << 3,       /* asks for current_user or session_user */
 };
 
 typedef void (*on_node_dependency)(void *context, enum node_dependency kind, uint32_t oid);

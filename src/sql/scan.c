@@ -38,7 +38,13 @@ static bool is_word_at(const uint8_t *at, const char *word, size_t len)
     return true;
 }
 
-bool scan_is_magic_date(struct slice value)
+static bool is_letter(uint8_t byte)
+{
+    return (byte | 0x20) >= 'a' && (byte | 0x20) <= 'z';
+}
+
+/* `whole`: only where no ASCII letter stands beside it. */
+static bool magic_date_find(struct slice value, bool whole)
 {
     static const struct {
         const char *text;
@@ -49,13 +55,27 @@ bool scan_is_magic_date(struct slice value)
         uint8_t letter = value.data[i] | 0x20;
         if (letter != 'n' && letter != 't' && letter != 'y')
             continue;
+        if (whole && i > 0 && is_letter(value.data[i - 1]))
+            continue;
         for (size_t w = 0; w < ARRAY_COUNT(WORDS); w++) {
-            if (WORDS[w].len <= value.len - i &&
-                is_word_at(value.data + i, WORDS[w].text, WORDS[w].len))
+            size_t left = value.len - i;
+            if (WORDS[w].len > left || !is_word_at(value.data + i, WORDS[w].text, WORDS[w].len))
+                continue;
+            if (!whole || WORDS[w].len == left || !is_letter(value.data[i + WORDS[w].len]))
                 return true;
         }
     }
     return false;
+}
+
+bool scan_is_magic_date(struct slice value)
+{
+    return magic_date_find(value, true);
+}
+
+bool scan_holds_magic_date(struct slice value)
+{
+    return magic_date_find(value, false);
 }
 
 /* Moves what was passed up to `upto` to its place. */

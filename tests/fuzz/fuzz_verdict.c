@@ -88,7 +88,7 @@ static void verdict_check(const struct verdict *verdict, unsigned scan_flags)
         ASSERT(verdict->read_count == 0);
     if (verdict->effects & EFFECT_WRITES_ALL)
         ASSERT(verdict->write_count == 0);
-    if (scan_flags & (SCAN_DOUBT | SCAN_SEVERAL | SCAN_EMPTY | SCAN_MAGIC_DATE))
+    if (scan_flags & (SCAN_DOUBT | SCAN_SEVERAL | SCAN_EMPTY))
         ASSERT(verdict->reason != REASON_NONE);
     if (scan_flags & SCAN_DOUBT)
         ASSERT(verdict->effects & EFFECT_WRITES_ALL);

@@ -78,7 +78,7 @@ class Lab:
 
     def setup(self, script="", cold=False):
         """Empty schemas and what `script` makes, all through pgrecall; then the cache works, unless
-        what was made turns it off (cold): a cast of users does, whatever they cast."""
+        what was made turns it off (cold): a cast of users that applies by itself does."""
         assert self.proxy.is_alive(), self.proxy.log()[-6000:]
         with self.proxy.connect() as client:
             client.query(RESET)

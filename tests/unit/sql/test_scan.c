@@ -246,15 +246,25 @@ static void sees_magic_dates_in_every_kind_of_string(void **state)
                                         "n'now'",
                                         "u&'n\\006fw'",
                                         "'no'\n'w'",
-                                        "'known'"};
-    static const char *const PLAIN[] = {"now()",    "\"now\" = 'nw'",   "'no' 'w'", "e'no w'",
-                                        "$$n ow$$", "'todax yesterda'", "'y'",      "'ww yy'"};
+                                        "'1now'"};
+    static const char *const PLAIN[] = {"now()",   "'known'",  "\"now\" = 'nw'",   "'no' 'w'",
+                                        "e'no w'", "$$n ow$$", "'todax yesterda'", "'y'",
+                                        "'ww yy'"};
     for (size_t i = 0; i < ARRAY_COUNT(MAGIC); i++)
         assert_int_equal(flags_of(MAGIC[i]), SCAN_MAGIC_DATE);
     for (size_t i = 0; i < ARRAY_COUNT(PLAIN); i++)
         assert_int_equal(flags_of(PLAIN[i]), 0);
     assert_true(scan_is_magic_date(slice_of_text("YESTERDAY 12:00")));
-    assert_true(scan_is_magic_date(slice_of_text("xtomorrow")));
+    assert_true(scan_is_magic_date(slice_of_text("{1,Now,2}")));
+    assert_true(scan_is_magic_date(slice_of_text("1now")));
+    assert_true(scan_is_magic_date(slice_of_text("now2")));
+    assert_true(scan_is_magic_date(slice_of_text("known now")));
+    assert_true(scan_is_magic_date(slice_of_text("\xc3\xa9now\xc3\xa9")));
+    assert_false(scan_is_magic_date(slice_of_text("xtomorrow")));
+    assert_false(scan_is_magic_date(slice_of_text("%know% snow nowhere todays")));
+    assert_true(scan_holds_magic_date(slice_of_text("xtomorrow")));
+    assert_true(scan_holds_magic_date(slice_of_text("anowb")));
+    assert_false(scan_holds_magic_date(slice_of_text("no way")));
     assert_false(scan_is_magic_date(slice_of_text("")));
     assert_false(scan_is_magic_date(slice_of_text("no")));
     assert_false(scan_is_magic_date(slice_of_text("2024-01-01")));

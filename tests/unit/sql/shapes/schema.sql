@@ -1,0 +1,32 @@
+-- The tables of the TPC-H benchmark.
+CREATE TABLE region (r_regionkey int PRIMARY KEY, r_name char(25) NOT NULL, r_comment varchar(152));
+CREATE TABLE nation (n_nationkey int PRIMARY KEY, n_name char(25) NOT NULL, n_regionkey int REFERENCES region, n_comment varchar(152));
+CREATE TABLE part (p_partkey int PRIMARY KEY, p_name varchar(55), p_mfgr char(25), p_brand char(10), p_type varchar(25), p_size int, p_container char(10), p_retailprice decimal(15,2), p_comment varchar(23));
+CREATE TABLE supplier (s_suppkey int PRIMARY KEY, s_name char(25), s_address varchar(40), s_nationkey int REFERENCES nation, s_phone char(15), s_acctbal decimal(15,2), s_comment varchar(101));
+CREATE TABLE partsupp (ps_partkey int REFERENCES part, ps_suppkey int REFERENCES supplier, ps_availqty int, ps_supplycost decimal(15,2), ps_comment varchar(199), PRIMARY KEY (ps_partkey, ps_suppkey));
+CREATE TABLE customer (c_custkey int PRIMARY KEY, c_name varchar(25), c_address varchar(40), c_nationkey int REFERENCES nation, c_phone char(15), c_acctbal decimal(15,2), c_mktsegment char(10), c_comment varchar(117));
+CREATE TABLE orders (o_orderkey int PRIMARY KEY, o_custkey int REFERENCES customer, o_orderstatus char(1), o_totalprice decimal(15,2), o_orderdate date, o_orderpriority char(15), o_clerk char(15), o_shippriority int, o_comment varchar(79));
+CREATE TABLE lineitem (l_orderkey int REFERENCES orders, l_partkey int, l_suppkey int, l_linenumber int, l_quantity decimal(15,2), l_extendedprice decimal(15,2), l_discount decimal(15,2), l_tax decimal(15,2), l_returnflag char(1), l_linestatus char(1), l_shipdate date, l_commitdate date, l_receiptdate date, l_shipinstruct char(25), l_shipmode char(10), l_comment varchar(44), PRIMARY KEY (l_orderkey, l_linenumber));
+CREATE VIEW revenue (supplier_no, total_revenue) AS SELECT l_suppkey, sum(l_extendedprice * (1 - l_discount)) FROM lineitem WHERE l_shipdate >= date '1996-01-01' AND l_shipdate < date '1996-01-01' + interval '3 months' GROUP BY l_suppkey;
+-- An application.
+CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy');
+CREATE TABLE auth_user (id serial PRIMARY KEY, username varchar(150) UNIQUE, email varchar(254), is_active bool DEFAULT true, date_joined timestamptz DEFAULT now(), last_login timestamptz);
+CREATE TABLE blog_author (id bigserial PRIMARY KEY, name varchar(100), user_id int REFERENCES auth_user, born date, score float8, mood mood);
+CREATE TABLE blog_post (id bigserial PRIMARY KEY, title varchar(200), slug varchar(200), body text, author_id bigint REFERENCES blog_author, published_at timestamptz, created_at timestamp, meta jsonb, raw json, tags text[], ratings int[], search tsvector, price numeric(10,2), views int DEFAULT 0, public_id uuid DEFAULT gen_random_uuid(), ip inet, during tstzrange, span int4range, wait interval, blob bytea, doc xml, at time, flags bit(4), status smallint);
+CREATE TABLE blog_comment (id bigserial PRIMARY KEY, post_id bigint REFERENCES blog_post, parent_id bigint REFERENCES blog_comment, body text, created_at timestamptz DEFAULT now());
+CREATE TABLE tags (id serial PRIMARY KEY, label text);
+CREATE TABLE post_tags (post_id bigint, tag_id int, PRIMARY KEY (post_id, tag_id));
+CREATE TABLE measurements (at timestamptz, device int, value float8) PARTITION BY RANGE (at);
+CREATE TABLE measurements_2024 PARTITION OF measurements FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');
+CREATE TABLE measurements_2025 PARTITION OF measurements FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
+CREATE TABLE cities (name text, population float8);
+CREATE TABLE capitals (state char(2)) INHERITS (cities);
+CREATE TABLE employee (id int PRIMARY KEY, manager_id int, name text, salary numeric, department text, hired date);
+CREATE UNLOGGED TABLE counters (id int PRIMARY KEY, n bigint);
+CREATE SEQUENCE ticket;
+CREATE VIEW published AS SELECT p.id, p.title, a.name AS author FROM blog_post p JOIN blog_author a ON a.id = p.author_id WHERE p.published_at IS NOT NULL AND p.author_id IN (SELECT id FROM blog_author WHERE score > 1);
+CREATE VIEW post_counts AS SELECT author_id, count(*) AS posts, max(published_at) AS last FROM blog_post GROUP BY author_id;
+CREATE VIEW ranked AS SELECT id, rank() OVER (PARTITION BY author_id ORDER BY views DESC) AS place, CASE status WHEN 1 THEN 'a' ELSE 'b' END AS kind, ARRAY(SELECT t.label FROM tags t JOIN post_tags pt ON pt.tag_id = t.id WHERE pt.post_id = blog_post.id) AS labels FROM blog_post;
+CREATE VIEW chain AS WITH RECURSIVE c AS (SELECT id, manager_id, 1 AS depth FROM employee WHERE manager_id IS NULL UNION ALL SELECT e.id, e.manager_id, c.depth + 1 FROM employee e JOIN c ON c.id = e.manager_id) SELECT * FROM c;
+CREATE MATERIALIZED VIEW post_totals AS SELECT author_id, count(*) AS n, now() AS made_at FROM blog_post GROUP BY author_id;
+CREATE VIEW recent AS SELECT id FROM blog_post WHERE published_at > now() - interval '1 day';
