@@ -143,13 +143,24 @@ static enum err load(struct conf **out)
 
 /* ---- what the control connections learn ---- */
 
+/* From any thread: one after the other, so that the last one to look decides. */
+static void on_mixed(struct database *database)
+{
+    static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    pthread_mutex_lock(&mutex);
+    realm_bar(database->realm, database_is_mixed(database));
+    pthread_mutex_unlock(&mutex);
+}
+
 static void on_identity(struct database *database, const struct control_identity *identity)
 {
     uint64_t name[2] = {identity->system_identifier, identity->database_oid};
     uint64_t life[4] = {identity->system_identifier, identity->timeline,
                         identity->postmaster_start_us, identity->recovered_us};
     uint64_t incarnation = hash64_of(life, sizeof(life));
+    database_identified(database, identity->postmaster_start_us, identity->standby);
     realm_set_identity(database->realm, hash64_of(name, sizeof(name)) | 1, incarnation);
+    on_mixed(database); /* before the gate may open */
     realm_confirm(database->realm, incarnation);
 }
 
@@ -396,6 +407,7 @@ static int serve(void)
                                                .on_settings = on_settings};
     control_init(&main_loop, &hooks);
     databases_init(on_created);
+    databases_set_on_mixed(on_mixed);
     pools_set_on_server_lost(session_server_lost);
     unsigned count = worker_count();
     struct cache *cache = make_cache(count);

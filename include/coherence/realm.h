@@ -47,6 +47,7 @@ struct realm {
     bool unseen; /* shut, and a new snapshot is needed to open; (mutex) */
     bool shut;   /* the gate holds a closing of `shut_word`; (mutex) */
     uint32_t shut_word;
+    struct closing *bar;             /* realm_bar: held for as long as it stands */
     struct link closings;            /* in flight; (mutex) */
     _Atomic(uint64_t) invalidations; /* finished writes that bumped */
     _Atomic(uint64_t) lost;          /* closings that wait for a lost backend */
@@ -127,6 +128,10 @@ uint64_t realm_wanted(struct realm *realm);
 void realm_shut(struct realm *realm);
 /* The control connection is lost: nothing is served until a new snapshot has been loaded. */
 void realm_lose(struct realm *realm);
+/* While barred nothing of this database is served or stored, whatever the gate does; the end of it
+ * bumps. Repeat it when the identity has changed: a realm without one cannot be barred, and is shut.
+ * One caller at a time. */
+void realm_bar(struct realm *realm, bool barred);
 /* The server was identified and is the same: opens what realm_shut (not realm_lose) shut, without a
  * bump, if a fresh snapshot is at hand. */
 void realm_confirm(struct realm *realm, uint64_t incarnation);

@@ -13,11 +13,30 @@
 #include "conf/options.h"
 #include "conf/rules.h"
 
+/* Which of several servers will do. The names are libpq's. */
+#define TARGET_ATTRS_NAMES "any|read-write|read-only|primary|standby|prefer-standby"
+enum target_attrs {
+    TARGET_ANY,
+    TARGET_READ_WRITE,
+    TARGET_READ_ONLY,
+    TARGET_PRIMARY,
+    TARGET_STANDBY,
+    TARGET_PREFER_STANDBY,
+};
+
+/* With which of several hosts a new server connection begins. */
+#define LOAD_BALANCE_NAMES "disable|round-robin|random"
+enum load_balance { LOAD_BALANCE_DISABLE, LOAD_BALANCE_ROUND_ROBIN, LOAD_BALANCE_RANDOM };
+
+enum { CONF_HOSTS_MAX = 16, CONF_HOST_LEN_MAX = 256 };
+
 /* One line of [databases]. NULL or -1: not given. */
 struct conf_database {
-    const char *name;   /* "*" for the fallback */
-    const char *host;   /* NULL: the unix socket directory /var/run/postgresql */
-    int port;           /* 5432 when not given */
+    const char *name; /* "*" for the fallback */
+    /* One or more, with commas; NULL: the unix socket directory /var/run/postgresql. */
+    const char *host;
+    const char *ports;  /* one for each host, or one for all; NULL: 5432 */
+    int port;           /* the first */
     const char *dbname; /* NULL: the name the client asked for */
     const char *user;   /* forced user */
     const char *password;
@@ -33,9 +52,11 @@ struct conf_database {
     int reserve_pool_size;
     int max_db_connections;
     int max_db_client_connections;
-    int64_t server_lifetime; /* ms */
-    int pool_mode;           /* an enum pool_mode, or -1 */
-    int cache;               /* 0 off, 1 on, -1 not given */
+    int64_t server_lifetime;  /* ms */
+    int pool_mode;            /* an enum pool_mode, or -1 */
+    int target_session_attrs; /* an enum target_attrs */
+    int load_balance_hosts;   /* an enum load_balance */
+    int cache;                /* 0 off, 1 on, -1 not given */
 };
 
 /* One role: from [users] and from auth_file (userlist.txt). */
@@ -93,6 +114,11 @@ MUST_USE enum err conf_load(const char *file, const char *dsn,
                             const struct conf_override *overrides, unsigned override_count,
                             struct conf **out, struct conf_mistakes *mistakes);
 void conf_destroy(struct conf *conf);
+
+/* The hosts of a database's line, at least one; and one of them: "" is the default directory. */
+unsigned conf_host_count(const struct conf_database *database);
+void conf_host_at(const struct conf_database *database, unsigned index,
+                  char out_host[CONF_HOST_LEN_MAX], int *out_port);
 
 /* The database a client asked for: by name, else "*" (then dbname is NULL or a fixed one), else
  * NULL. */

@@ -32,6 +32,8 @@ struct control_identity {
      * (synchronous_commit = off): part of the incarnation like the start itself. */
     uint64_t recovered_us;
     int server_version; /* e.g. 150018 */
+    bool standby;
+    bool read_only; /* a standby, or default_transaction_read_only */
 };
 
 struct control_hooks {
@@ -88,6 +90,9 @@ struct control_gone {
     /* The incarnation it belonged to: that of the first connection which answered after the call
      * and still had the backend. 0 until then: what was known before the call may be out of date. */
     uint64_t postmaster_start_us;
+    /* Set by the caller, or 0: the backend was on another server than ours, the one that was started
+     * then. Only there can it be seen to be gone. */
+    uint64_t elsewhere_us;
     uint64_t backend_start_us;                  /* as first seen, 0: not shown to our role */
     bool asked;                                 /* to terminate */
     bool looked_for;                            /* the last look was about it ... */

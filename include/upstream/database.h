@@ -32,6 +32,12 @@ struct database {
     unsigned connections; /* backends of all its pools, logging in or in use (lock) */
     _Atomic(unsigned) client_count;
     _Atomic(bool) paused;
+    _Atomic(unsigned) host_kept; /* of several hosts: the one that worked last */
+    _Atomic(unsigned) host_turn;
+    /* The server that the control connection is on (database_identified), 0: not known. */
+    uint64_t server_started_us; /* (lock) */
+    unsigned strangers;         /* backends that are on another one (lock) */
+    _Atomic(bool) lagging;      /* it is a standby, one of several hosts */
 };
 
 /* Called once for a new database, before anybody else sees it: makes realm and control. */
@@ -56,6 +62,20 @@ void databases_reload(void);
 /* PAUSE: no backend is handed out any more, idle ones are closed, busy ones when they are given
  * back; RESUME: waiters are served again. */
 void database_pause(struct database *database, bool paused);
+
+/* The control connection says which server it is on, by the start of its postmaster. Backends that
+ * are on another one are strangers; if it was another one before, those close. `standby`: the server
+ * follows another one. Any thread. */
+void database_identified(struct database *database, uint64_t started_us, bool standby);
+
+/* True while its backends may not all show what the control connection's server shows: nothing may
+ * be cached. */
+bool database_is_mixed(struct database *database);
+unsigned database_strangers(struct database *database);
+
+/* Called, without a lock, when database_is_mixed may have changed; a backend that is a stranger is
+ * handed out only after it returned. Set before the first pools_start. */
+void databases_set_on_mixed(void (*hook)(struct database *database));
 
 /* Backends not idle (logging in and closing ones too): 0 says that a PAUSE has been reached. */
 unsigned database_busy_count(struct database *database);

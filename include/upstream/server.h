@@ -75,7 +75,11 @@ struct server {
     const struct server_user *user; /* while ACTIVE */
     void *user_context;
 
+    uint64_t started_us; /* its server's start, 0: not known; set when login is done */
+
     /* Private to upstream. Under database->mutex: */
+    bool proven;                /* started_us holds */
+    bool stranger;              /* another server than the control connection's: strangers.c */
     struct loop *loop;          /* whose it is, or is going to be */
     struct pool_waiter *waiter; /* granted to it, not delivered yet */
     struct loop_post post;
@@ -106,6 +110,9 @@ void server_release(struct server *server, bool reset);
 
 /* Closes an ACTIVE server whose state is not certain. */
 void server_discard(struct server *server);
+
+/* The start of its server, if that is not the one that the control connection is on; else 0. */
+uint64_t server_stranger_of(const struct server *server);
 
 const char *server_state_text(enum server_state state);
 

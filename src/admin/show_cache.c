@@ -180,6 +180,10 @@ const char *show_cached(struct database *database, const struct catalog *catalog
         return reason_text(REASON_CACHE_OFF);
     if (!realm_is_open(database->realm))
         return "the server is not identified";
+    if (database_strangers(database))
+        return "its server connections lead to different servers";
+    if (database_is_mixed(database))
+        return "a standby, one of several hosts";
     if (!catalog)
         return reason_text(stale ? REASON_CATALOG_STALE : REASON_NO_CATALOG);
     return "yes";

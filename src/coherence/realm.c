@@ -8,6 +8,7 @@
 #include "coherence/realm.h"
 
 #include "base/flaw.h"
+#include "base/mem.h"
 #include "sql/catalog.h"
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -29,6 +30,10 @@ void realm_fini(struct realm *realm)
     pthread_mutex_lock(&mutex);
     link_remove(&realm->link);
     pthread_mutex_unlock(&mutex);
+    if (realm->bar)
+        realm_finish(realm->bar, true);
+    mem_free(realm->bar);
+    realm->bar = NULL;
     catalog_unref(realm->catalog);
     realm->catalog = NULL;
 }
@@ -310,6 +315,23 @@ void realm_same_catalog(struct realm *realm, uint64_t version)
         }
     }
     pthread_mutex_unlock(&mutex);
+}
+
+void realm_bar(struct realm *realm, bool barred)
+{
+    uint64_t identity = atomic_load(&realm->identity);
+    struct closing *old = realm->bar;
+    if (barred && (!identity || (old && old->identity == identity)))
+        return;
+    realm->bar = NULL;
+    if (barred) { /* the new one before the old one goes */
+        struct write_set all = {.all = true};
+        realm->bar = mem_zero(1, sizeof(*realm->bar));
+        realm_close(realm, &all, atomic_load(&realm->catalog_wanted), realm->bar);
+    }
+    if (old)
+        realm_finish(old, true);
+    mem_free(old);
 }
 
 uint64_t realm_wanted(struct realm *realm)

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <sys/un.h>
 
+#include "keys.h"
 #include "option_table.h"
 
 enum { MODE_DIGITS_MAX = 5 };
@@ -113,6 +114,10 @@ static void check_pools(const struct check *check)
                      "min_pool_size: more than default_pool_size");
     for (unsigned i = 0; i < check->conf->database_count; i++) {
         const struct conf_database *database = &check->conf->databases[i];
+        const char *mistake = hosts_mistake(database);
+        if (mistake)
+            mistakes_add(check->mistakes, (struct place){file ? file : "default", 0},
+                         "[databases]: %s: %s", database->name, mistake);
         int64_t most = database->pool_size > 0 ? database->pool_size : options->default_pool_size;
         if (database->min_pool_size > most)
             mistakes_add(check->mistakes, (struct place){file ? file : "default", 0},

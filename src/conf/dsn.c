@@ -62,7 +62,8 @@ static void set_timeout(struct dsn *dsn, const char *value)
 static void take(struct dsn *dsn, const char *name, const char *value)
 {
     static const char *const same[] = {
-        "port", "user", "password", "dbname", "client_encoding", "application_name"};
+        "port",   "target_session_attrs", "load_balance_hosts", "user", "password",
+        "dbname", "client_encoding",      "application_name"};
     for (size_t i = 0; i < ARRAY_COUNT(same); i++) {
         if (strcmp(name, same[i]) == 0) {
             set_key(dsn, name, value);
@@ -81,7 +82,7 @@ static void take(struct dsn *dsn, const char *name, const char *value)
         set_timeout(dsn, value);
     } else if (strcmp(name, "options") == 0 || strcmp(name, "channel_binding") == 0 ||
                strcmp(name, "require_auth") == 0 || strcmp(name, "service") == 0 ||
-               strcmp(name, "replication") == 0 || strcmp(name, "target_session_attrs") == 0) {
+               strcmp(name, "replication") == 0) {
         mistakes_add(dsn->mistakes, dsn->place, "%s: not supported in a DSN", name);
     } else {
         mistakes_note(dsn->place, "%s: without meaning here", name);

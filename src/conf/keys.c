@@ -4,7 +4,7 @@
 #include "option_table.h"
 #include "value.h"
 
-enum { PORT_DEFAULT = 5432, PORT_MAX = 65535, NOT_GIVEN = -1 };
+enum { PORT_DEFAULT = 5432, NOT_GIVEN = -1 };
 #define KEY_DURATION_MAX_MS 2592000000u /* 30 days, as for options */
 
 #define DATABASE(name_, type_, prose_)                                                             \
@@ -18,9 +18,21 @@ enum { PORT_DEFAULT = 5432, PORT_MAX = 65535, NOT_GIVEN = -1 };
 
 const struct key keys_of_database[] = {
     DATABASE(host, HOST,
-             "One host name or address, or the directory of a Unix socket. Not given: the Unix "
-             "socket in `/var/run/postgresql`. Several hosts are not supported yet."),
-    DATABASE(port, PORT, "The server's port. Not given: 5432."),
+             "A host name or address, or the directory of a Unix socket; or several with commas, "
+             "tried in turn. Not given: the Unix socket in `/var/run/postgresql`."),
+    {"port", KEY_PORTS, offsetof(struct conf_database, ports),
+     "The server's port; with several hosts one for all, or one for each, with commas. Not given: "
+     "5432."},
+    DATABASE(
+        target_session_attrs, ATTRS,
+        "Which of the hosts will do: `any` (the default), `read-write`, `read-only`, `primary`, "
+        "`standby`, `prefer-standby`, as libpq has it. A server that will not do is passed "
+        "over."),
+    DATABASE(load_balance_hosts, BALANCE,
+             "With which of the hosts a new server connection begins: `disable` (the default) with "
+             "the one that worked last, `round-robin` (PgBouncer's default) and `random` with "
+             "another one each time. While server connections of a database lead to different "
+             "servers nothing of it is cached, so that these two are for pools without a cache."),
     DATABASE(dbname, TEXT,
              "The database's name on the server. Not given: the name that the "
              "client asked for."),
@@ -95,8 +107,13 @@ static const char *set_number(void *field, const struct key *key, const char *va
 {
     bool on = false;
     switch (key->type) {
-    case KEY_PORT:
-        return read_number(value, 1, PORT_MAX, field) ? NULL : "1 to 65535";
+    case KEY_ATTRS:
+        return value_read_name(value, TARGET_ATTRS_NAMES, field)
+                   ? "any, read-write, read-only, primary, standby or prefer-standby"
+                   : NULL;
+    case KEY_BALANCE:
+        return value_read_name(value, LOAD_BALANCE_NAMES, field) ? "disable, round-robin or random"
+                                                                 : NULL;
     case KEY_COUNT: {
         int least = strcmp(key->name, "pool_size") == 0; /* a pool of none would serve nobody */
         return read_number(value, least, KEY_COUNT_MAX, field) ? NULL
@@ -117,8 +134,25 @@ static const char *set_number(void *field, const struct key *key, const char *va
     case KEY_TEXT:
     case KEY_SECRET:
     case KEY_HOST:
+    case KEY_PORTS:
         break;
     }
+    return NULL;
+}
+
+static bool is_text(const struct key *key)
+{
+    return key->type == KEY_TEXT || key->type == KEY_SECRET || key->type == KEY_HOST ||
+           key->type == KEY_PORTS;
+}
+
+/* What is expected instead of a text; NULL: it is fine. */
+static const char *text_expected(void *line, const struct key *key, const char *value)
+{
+    if (key->type == KEY_HOST)
+        return hosts_expected(value);
+    if (key->type == KEY_PORTS)
+        return ports_expected(value, &((struct conf_database *)line)->port);
     return NULL;
 }
 
@@ -126,23 +160,18 @@ void keys_set(void *line, const struct key *key, const char *value, struct texts
               struct place place, struct conf_mistakes *mistakes)
 {
     void *field = (char *)line + key->offset;
-    if (key->type == KEY_HOST && strchr(value, ',')) {
-        mistakes_add(mistakes, place,
-                     "%s: several hosts are not supported yet: give one, or one line a server",
-                     key->name);
-    } else if (key->type == KEY_TEXT || key->type == KEY_SECRET || key->type == KEY_HOST) {
+    const char *expected =
+        is_text(key) ? text_expected(line, key, value) : set_number(field, key, value);
+    if (expected)
+        mistakes_add(mistakes, place, "%s: \"%s\": expected %s", key->name, value, expected);
+    else if (is_text(key))
         *(const char **)field = *value || key->type != KEY_HOST ? texts_copy(texts, value) : NULL;
-    } else {
-        const char *expected = set_number(field, key, value);
-        if (expected)
-            mistakes_add(mistakes, place, "%s: \"%s\": expected %s", key->name, value, expected);
-    }
 }
 
 void keys_copy_texts(void *line, const struct key *keys, unsigned count, struct texts *texts)
 {
     for (unsigned i = 0; i < count; i++) {
-        if (keys[i].type != KEY_TEXT && keys[i].type != KEY_SECRET && keys[i].type != KEY_HOST)
+        if (!is_text(&keys[i]))
             continue;
         const char **field = (const char **)(void *)((char *)line + keys[i].offset);
         *field = texts_copy(texts, *field);

@@ -1,14 +1,17 @@
 /* The keys of a line of [databases] or [users], each once: name, type, field, prose. */
 #pragma once
 
+#include "conf/conf.h"
 #include "mistakes.h"
 #include "texts.h"
 
 enum key_type {
     KEY_TEXT,
     KEY_SECRET,    /* a text that is never shown */
-    KEY_HOST,      /* one host, or a directory for a Unix socket */
-    KEY_PORT,      /* 1 to 65535 */
+    KEY_HOST,      /* hosts, or directories for a Unix socket, with commas */
+    KEY_PORTS,     /* 1 to 65535 each, with commas; of a database: sets `port`, too */
+    KEY_ATTRS,     /* an enum target_attrs */
+    KEY_BALANCE,   /* an enum load_balance */
     KEY_COUNT,     /* 0 to KEY_COUNT_MAX, -1 when not given */
     KEY_DURATION,  /* int64_t of milliseconds, -1 when not given */
     KEY_POOL_MODE, /* an enum pool_mode, -1 when not given */
@@ -30,6 +33,12 @@ extern const struct key keys_of_user[];
 extern const unsigned keys_of_user_count;
 
 const struct key *keys_find(const struct key *keys, unsigned count, struct slice name);
+
+/* hosts.c: what was expected instead, or NULL. */
+const char *hosts_expected(const char *hosts);
+const char *ports_expected(const char *ports, int *out_first);
+/* What is wrong with hosts and ports together, or NULL. */
+const char *hosts_mistake(const struct conf_database *database);
 
 /* Sets one field of `line` (the struct the key belongs to); a mistake is written and changes
  * nothing. */

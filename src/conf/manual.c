@@ -81,7 +81,7 @@ static const char manual_head[] =
     "`pgrecall postgres://app:secret@10.0.0.1/app` needs no file: the database is served under "
     "its\n"
     "own name, and the other databases of that server under theirs. All clients work as the DSN's\n"
-    "role, with its password. The DSN may name one host, a port, a role, a password, a database,\n"
+    "role, with its password. The DSN may name hosts, ports, a role, a password, a database,\n"
     "`application_name`, `client_encoding` and `connect_timeout`.\n"
     "\n"
     "Without `auth_type` and `auth_file`, `auth_type` is then `trust` as long as `listen_addr` "
@@ -155,9 +155,10 @@ static void write_option(FILE *out, const struct option *option)
 static void write_keys(FILE *out, const struct key *keys, unsigned count)
 {
     static const char *const types[] = {
-        [KEY_TEXT] = "text",     [KEY_SECRET] = "text",   [KEY_HOST] = "text",
-        [KEY_PORT] = "port",     [KEY_COUNT] = "number",  [KEY_POOL_MODE] = "name",
-        [KEY_SWITCH] = "switch", [KEY_DURATION] = "time",
+        [KEY_ATTRS] = "name",    [KEY_BALANCE] = "name",   [KEY_TEXT] = "text",
+        [KEY_SECRET] = "text",   [KEY_HOST] = "text",      [KEY_PORTS] = "port",
+        [KEY_COUNT] = "number",  [KEY_POOL_MODE] = "name", [KEY_SWITCH] = "switch",
+        [KEY_DURATION] = "time",
     };
     fprintf(out, "| Key | Type | Meaning |\n|---|---|---|\n");
     for (unsigned i = 0; i < count; i++)

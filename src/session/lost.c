@@ -41,6 +41,7 @@ void lost_await(struct session *session)
     closing_move(&session->closing, &lost->closing);
     lost->database = session->database;
     lost->gone.backend_pid = session->server->backend_pid;
+    lost->gone.elsewhere_us = server_stranger_of(session->server);
     lost->gone.on_gone = on_gone;
     lost->gone.on_dropped = on_gone; /* the process ends: so does everything stored */
     control_await_gone(session->database->control, &lost->gone);

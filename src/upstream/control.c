@@ -164,12 +164,19 @@ void control_fail(struct control *control, const char *message)
     control_hooks.on_lost(control->database);
     if (client_refused) /* the next client that logs in may know better */
         atomic_store(&control->settled, false);
+    struct host_walk rest = control->walk;
+    if (hosts_next(&rest)) { /* another host may do, at once */
+        move(control, CONTROL_BACKOFF);
+        sleep_ms(control, 0);
+        return;
+    }
     uint64_t delay_ms = CONTROL_BACKOFF_MIN_MS;
     for (unsigned i = 0; i < control->failures && delay_ms < CONTROL_BACKOFF_MAX_MS; i++)
         delay_ms *= 2;
     if (delay_ms > CONTROL_BACKOFF_MAX_MS)
         delay_ms = CONTROL_BACKOFF_MAX_MS;
     control->failures++;
+    control->walk.count = 0;
     move(control, CONTROL_BACKOFF);
     sleep_ms(control, delay_ms);
 }
@@ -231,6 +238,11 @@ static void connect_now(struct control *control)
                           ? "no control_user, and no client has logged in yet"
                           : "the configuration has no such database");
         return;
+    }
+    control->line = atomic_load(&control->database->conf);
+    if (!hosts_next(&control->walk)) {
+        hosts_begin(&control->walk, control->database, control->line, false);
+        ASSERT(hosts_next(&control->walk));
     }
     move(control, CONTROL_CONNECTING);
     uint64_t timeout_ms = control->conf_seen->options.server_connect_timeout_ms;
@@ -389,11 +401,28 @@ static void follow_configuration(struct control *control)
         return;
     log_info("control connection moves to the new configuration", "database",
              control->database->name, NULL);
+    control->walk.count = 0;
     control_hooks.on_lost(control->database);
     control->failures = 0;
     rest(control, "the configuration has changed");
     atomic_store(&control->settled, true);
     connect_now(control);
+}
+
+/* Backends are on another server, or a standby may have been promoted: looks again who is where. */
+static void follow_backends(struct control *control, uint64_t now_ms)
+{
+    if (control_state(control) != CONTROL_READY || !database_is_mixed(control->database) ||
+        (control->mixed_at_ms && now_ms - control->mixed_at_ms < CONTROL_MIXED_MS))
+        return;
+    control->mixed_at_ms = now_ms;
+    if (database_strangers(control->database)) {
+        control->walk.count = 0;
+        control_fail(control, "a server connection has reached another server");
+    } else if (!control->job) {
+        control->identify_needed = true;
+        control_next(control);
+    }
 }
 
 /* The control after `control`, or the first; NULL at the end. None is taken off while the loop runs,
@@ -409,9 +438,10 @@ static struct control *after(struct control *control)
 static void on_tick(struct loop_ticker *at, uint64_t now_ms)
 {
     (void)at;
-    (void)now_ms;
-    for (struct control *control = after(NULL); control; control = after(control))
+    for (struct control *control = after(NULL); control; control = after(control)) {
         follow_configuration(control);
+        follow_backends(control, now_ms);
+    }
 }
 
 void control_init(struct loop *main_loop, const struct control_hooks *hooks)

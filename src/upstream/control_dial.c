@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "control_private.h"
 
-enum { CONTROL_PORT_DEFAULT = 5432, CONTROL_ADDRESSES_MAX = 16, CONTROL_PARAMETERS_MAX = 24 };
+enum { CONTROL_ADDRESSES_MAX = 16, CONTROL_PARAMETERS_MAX = 24 };
 
 #define CONTROL_SOCKET_DIR "/var/run/postgresql"
 
@@ -34,7 +34,8 @@ static void wipe(char *secret)
 
 void control_target_fini(struct control_target *target)
 {
-    mem_free(target->host);
+    mem_free(target->hosts);
+    mem_free(target->ports);
     mem_free(target->dbname);
     mem_free(target->user);
     wipe(target->password);
@@ -48,7 +49,8 @@ static bool text_equal(const char *a, const char *b)
 
 bool control_target_equal(const struct control_target *a, const struct control_target *b)
 {
-    return text_equal(a->host, b->host) && a->port == b->port && text_equal(a->dbname, b->dbname) &&
+    return text_equal(a->hosts, b->hosts) && text_equal(a->ports, b->ports) &&
+           a->attrs == b->attrs && text_equal(a->dbname, b->dbname) &&
            text_equal(a->user, b->user) && text_equal(a->password, b->password);
 }
 
@@ -92,8 +94,9 @@ bool control_target_make(struct control *control, struct control_target *out)
         if (!target.user)
             return false;
     }
-    target.host = mem_text(given(line->host) ? line->host : CONTROL_SOCKET_DIR);
-    target.port = line->port > 0 ? line->port : CONTROL_PORT_DEFAULT;
+    target.hosts = mem_text(line->host);
+    target.ports = mem_text(line->ports);
+    target.attrs = line->target_session_attrs;
     target.dbname = mem_text(control->database->dbname);
     *out = target;
     return true;
@@ -144,7 +147,7 @@ static void connect_to(struct control *control, const char *place, const char *v
     struct parameters parameters = {.count = 0};
     char port[16];
     char keepalives[4][16];
-    snprintf(port, sizeof(port), "%d", target->port);
+    snprintf(port, sizeof(port), "%d", control->port);
     add(&parameters, place, value);
     add(&parameters, "port", port);
     add(&parameters, "dbname", target->dbname);
@@ -188,8 +191,7 @@ static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *
             join_addresses(&text, found);
             connect_to(control, "hostaddr", (const char *)buf_head(&text));
         } else {
-            buf_printf(&text, "cannot resolve host \"%s\": %s", control->target.host,
-                       uv_strerror(status));
+            buf_printf(&text, "cannot resolve host \"%s\": %s", control->host, uv_strerror(status));
             control_fail(control, (const char *)buf_head(&text));
         }
         buf_fini(&text);
@@ -199,7 +201,9 @@ static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *
 
 void control_dial_start(struct control *control)
 {
-    const char *host = control->target.host;
+    const struct conf_database *line = control->line;
+    conf_host_at(line, control->walk.at, control->host, &control->port);
+    const char *host = control->host[0] ? control->host : CONTROL_SOCKET_DIR;
     if (host[0] == '/' || host[0] == '@') {
         connect_to(control, "host", host);
         return;

@@ -114,6 +114,8 @@ static void on_look_done(struct control *control, const struct control_failure *
         struct control_gone *gone = CONTAINER_OF(at, struct control_gone, link);
         if (!gone->looked_for)
             continue; /* came after the question */
+        if (gone->elsewhere_us && gone->elsewhere_us != incarnation && !gone->postmaster_start_us)
+            continue;
         bool restarted = gone->postmaster_start_us && gone->postmaster_start_us != incarnation;
         gone->postmaster_start_us = incarnation;
         if (!gone->seen || restarted)

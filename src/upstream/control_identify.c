@@ -15,63 +15,14 @@
 #include "base/mem.h"
 #include "control_private.h"
 
-#define MICROSECONDS(expression) "(extract(epoch FROM " expression ") * 1000000)::bigint"
-
 #define IDENTITY_COLUMNS                                                                           \
-    "(SELECT oid FROM pg_database WHERE datname = current_database()), " MICROSECONDS(             \
-        "pg_"                                                                                      \
-        "postmaster"                                                                               \
-        "_start_"                                                                                  \
-        "time()") ", coalesce(" MICROSECONDS("(SELECT backend_start FROM "                         \
-                                             "pg_stat_activity WHERE "                             \
-                                             "backend_type = "                                     \
-                                             "'checkpointer')") ", " MICROSECONDS("(SELECT "       \
-                                                                                  "stats_reset "   \
-                                                                                  "FROM "          \
-                                                                                  "pg_stat_"       \
-                                                                                  "bgwriter)") "," \
-                                                                                               " " \
-                                                                                               "0" \
-                                                                                               ")" \
-                                                                                               "," \
-                                                                                               " " \
-                                                                                               "c" \
-                                                                                               "u" \
-                                                                                               "r" \
-                                                                                               "r" \
-                                                                                               "e" \
-                                                                                               "n" \
-                                                                                               "t" \
-                                                                                               "_" \
-                                                                                               "s" \
-                                                                                               "e" \
-                                                                                               "t" \
-                                                                                               "t" \
-                                                                                               "i" \
-                                                                                               "n" \
-                                                                                               "g" \
-                                                                                               "(" \
-                                                                                               "'" \
-                                                                                               "s" \
-                                                                                               "e" \
-                                                                                               "r" \
-                                                                                               "v" \
-                                                                                               "e" \
-                                                                                               "r" \
-                                                                                               "_" \
-                                                                                               "v" \
-                                                                                               "e" \
-                                                                                               "r" \
-                                                                                               "s" \
-                                                                                               "i" \
-                                                                                               "o" \
-                                                                                               "n" \
-                                                                                               "_" \
-                                                                                               "n" \
-                                                                                               "u" \
-                                                                                               "m" \
-                                                                                               "'" \
-                                                                                               ")"
+    "(SELECT oid FROM pg_database WHERE datname = current_database()), "                           \
+    "(extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint, "                         \
+    "coalesce((extract(epoch FROM (SELECT backend_start FROM pg_stat_activity "                    \
+    "WHERE backend_type = 'checkpointer')) * 1000000)::bigint, "                                   \
+    "(extract(epoch FROM (SELECT stats_reset FROM pg_stat_bgwriter)) * 1000000)::bigint, 0), "     \
+    "current_setting('server_version_num'), pg_is_in_recovery(), "                                 \
+    "current_setting('transaction_read_only')"
 
 static const char identity_query[] = "SELECT s.system_identifier, c.timeline_id, " IDENTITY_COLUMNS
                                      " FROM pg_control_system() s, pg_control_checkpoint() c";
@@ -107,7 +58,17 @@ static uint64_t number(const PGresult *row, int column)
 
 static void take_identity(struct control *control, const PGresult *row)
 {
-    enum { SYSTEM, TIMELINE, DATABASE, POSTMASTER_START, RECOVERED, VERSION, COLUMN_COUNT };
+    enum {
+        SYSTEM,
+        TIMELINE,
+        DATABASE,
+        POSTMASTER_START,
+        RECOVERED,
+        VERSION,
+        STANDBY,
+        READ_ONLY,
+        COLUMN_COUNT
+    };
     if (PQnfields(row) != COLUMN_COUNT)
         return;
     control->identity_coming = (struct control_identity){
@@ -117,6 +78,8 @@ static void take_identity(struct control *control, const PGresult *row)
         .postmaster_start_us = number(row, POSTMASTER_START),
         .recovered_us = number(row, RECOVERED),
         .server_version = (int)number(row, VERSION),
+        .standby = strcmp(PQgetvalue(row, 0, STANDBY), "f") != 0,
+        .read_only = strcmp(PQgetvalue(row, 0, READ_ONLY), "off") != 0,
     };
 }
 
@@ -163,12 +126,20 @@ static void publish_identity(struct control *control)
                  log_num(identity->server_version), NULL);
     }
     control->identity = *identity;
+    hosts_keep(&control->walk, control->database);
+    control->walk.tried = control->walk.count * control->walk.rounds;
     control_hooks.on_identity(control->database, &control->identity);
     control_settings_seen(control);
     if (!control->loaded)
         control->load_needed = true;
     control->check_at_ms = loop_now_ms(control_loop) + conf_current()->options.catalog_refresh_ms;
     control_end(control);
+}
+
+static bool fits(const struct control *control)
+{
+    const struct control_identity *identity = &control->identity_coming;
+    return hosts_fit(&control->walk, control->line, identity->standby, identity->read_only);
 }
 
 static void on_identify_done(struct control *control, const struct control_failure *failure)
@@ -190,7 +161,9 @@ static void on_identify_done(struct control *control, const struct control_failu
         break;
     case IDENTIFY_FULL:
     case IDENTIFY_PLAIN:
-        if (control->identity_coming.postmaster_start_us)
+        if (control->identity_coming.postmaster_start_us && !fits(control))
+            control_fail(control, hosts_misfit_text(control->line));
+        else if (control->identity_coming.postmaster_start_us)
             identify(control, IDENTIFY_SETTINGS);
         else
             control_fail(control, "the server did not say who it is");

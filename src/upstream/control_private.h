@@ -14,11 +14,13 @@
 
 #include "base/buf.h"
 #include "control_conn.h"
+#include "hosts.h"
 #include "upstream/control.h"
 
 enum {
     CONTROL_BACKOFF_MIN_MS = 500,
     CONTROL_BACKOFF_MAX_MS = 10000,
+    CONTROL_MIXED_MS = 10000,    /* between two tries to be on the same server as all backends */
     CONTROL_LOAD_PAUSE_MS = 20,  /* from the end of one load to the start of the next */
     CONTROL_LOAD_RETRY_MS = 200, /* after a load that the server refused, e.g. DDL was in the way */
     CONTROL_LOAD_TRIES_MAX = 5,
@@ -28,8 +30,9 @@ enum {
 
 /* Where and as whom to connect. Ours, but for nothing borrowed. */
 struct control_target {
-    char *host; /* a name, an address, or a directory of a Unix socket */
-    int port;
+    char *hosts; /* names, addresses, directories of a Unix socket, as the configuration has them */
+    char *ports;
+    int attrs; /* an enum target_attrs */
     char *dbname;
     char *user;
     char *password; /* NULL: none known */
@@ -67,6 +70,11 @@ struct control {
     unsigned failures;
     uv_timer_t timer; /* the deadline of CONNECTING, the end of BACKOFF, else the next job */
     struct control_target target;
+    const struct conf_database *line; /* likewise */
+    struct host_walk walk;            /* of several hosts */
+    char host[CONF_HOST_LEN_MAX];     /* where it stands */
+    int port;
+    uint64_t mixed_at_ms;         /* when something was last done about strangers */
     const struct conf *conf_seen; /* what `target` was made from */
     struct control_dial *dial;    /* while addresses are looked up */
     struct control_conn *conn;

@@ -95,7 +95,8 @@ static bool same_text(const char *a, const char *b)
 /* True if backends logged in under `a` may serve under `b`. */
 static bool same_login(const struct conf_database *a, const struct conf_database *b)
 {
-    return same_text(a->host, b->host) && a->port == b->port && same_text(a->user, b->user) &&
+    return same_text(a->host, b->host) && same_text(a->ports, b->ports) &&
+           a->target_session_attrs == b->target_session_attrs && same_text(a->user, b->user) &&
            same_text(a->password, b->password) &&
            same_text(a->client_encoding, b->client_encoding) &&
            same_text(a->datestyle, b->datestyle) && same_text(a->timezone, b->timezone) &&

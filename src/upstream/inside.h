@@ -44,6 +44,13 @@ void login_failure_set(struct login_failure *failure, const char *sqlstate, cons
                        const char *detail, bool from_server);
 void login_failure_clear(struct login_failure *failure);
 
+/* --- strangers.c --- */
+/* A login has found out which server it is on (0: it could not). True: a stranger: stranger_tell
+ * before it becomes idle. Locked. */
+bool stranger_note(struct server *server, uint64_t started_us);
+bool stranger_forget(struct server *server); /* it is closed; true: it was the last. Locked */
+void stranger_tell(struct database *database);
+
 /* --- limits.c: what is in force; public ones in upstream/pool.h --- */
 unsigned pool_min_of(const struct pool *pool);
 unsigned pool_database_max_of(const struct pool *pool); /* 0: no limit, as the next */

@@ -19,6 +19,7 @@
 enum { FAILURE_TEXT_MAX = 512 };
 
 static void try_next_address(struct server *server);
+static void next_host(struct server *server);
 
 /* --- the end --- */
 
@@ -63,23 +64,54 @@ void login_fail(struct server *server, const char *sqlstate, const char *message
 static void fail_to_connect(struct server *server, const char *why)
 {
     char place[ADDRESS_TEXT_MAX], message[FAILURE_TEXT_MAX];
-    const struct conf_database *line = server->login->line;
-    address_text(line->host, line->port, place);
+    address_text(server->login->host, server->login->port, place);
     snprintf(message, sizeof(message), "could not connect to the server at %s: %s", place, why);
     login_fail(server, CONNECTION_FAILURE, message);
 }
 
+/* True if there is another host to try. */
+static bool has_more_hosts(const struct login *login)
+{
+    struct host_walk walk = login->walk;
+    return hosts_next(&walk);
+}
+
+/* This host will not do: on to the next one, or the end. */
+static void leave_host(struct server *server, const char *why)
+{
+    struct login *login = server->login;
+    if (!has_more_hosts(login)) {
+        fail_to_connect(server, why);
+        return;
+    }
+    log_info("a server was passed over", "database", server->pool->database->name, "host",
+             login->host, "port", log_num(login->port), "why", why, NULL);
+    login->next_address = login->addresses.count;
+    if (server->stream.open)
+        stream_close(&server->stream); /* login_closed follows */
+    else
+        next_host(server);
+}
+
 void login_time_out(struct server *server)
 {
-    if (server->login)
-        fail_to_connect(server, server->login->phase <= LOGIN_CONNECTING
-                                    ? "no connection within server_connect_timeout"
-                                    : "no end of the login within server_connect_timeout");
+    struct login *login = server->login;
+    if (login && login->phase != LOGIN_RESOLVING) {
+        pool_lock(server->pool);
+        server->connected_at_ms = monotonic_ms(); /* the next host has as long */
+        pool_unlock(server->pool);
+    }
+    if (login && login->phase == LOGIN_RESOLVING)
+        fail_to_connect(server, "no connection within server_connect_timeout");
+    else if (login)
+        leave_host(server, server->login->phase <= LOGIN_CONNECTING
+                               ? "no connection within server_connect_timeout"
+                               : "no end of the login within server_connect_timeout");
     else
         server_close(server);
 }
 
-/* The server's own words. */
+/* The server's own words. One that is only starting is passed over, as libpq does. */
 static void fail_by_server(struct server *server, const struct pgwire_frame *frame)
 {
     struct pgwire_slice code = {0}, message = {0}, detail = {0};
@@ -89,6 +121,10 @@ static void fail_by_server(struct server *server, const struct pgwire_frame *fra
     char sqlstate[6] = CONNECTION_FAILURE;
     if (code.len == sizeof(sqlstate) - 1)
         memcpy(sqlstate, code.data, code.len);
+    if (strcmp(sqlstate, "57P03") == 0 && has_more_hosts(server->login)) {
+        leave_host(server, "it takes no connections now");
+        return;
+    }
     char *message_text = mem_text_n(message.data, message.len);
     char *detail_text = detail.len ? mem_text_n(detail.data, detail.len) : NULL;
     fail(server, sqlstate, *message_text ? message_text : "the server refused the login",
@@ -106,7 +142,7 @@ static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *
     if (!login->server) {
         destroy(login);
     } else if (status != 0) {
-        fail_to_connect(login->server, uv_strerror(status));
+        leave_host(login->server, uv_strerror(status));
     } else {
         addresses_of_info(info, &login->addresses);
         try_next_address(login->server);
@@ -119,12 +155,41 @@ static void resolve(struct server *server)
     struct login *login = server->login;
     struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     char port[16];
-    snprintf(port, sizeof(port), "%d", login->line->port);
-    int status = uv_getaddrinfo(&server->loop->uv, &login->resolve, on_resolved, login->line->host,
-                                port, &hints);
+    snprintf(port, sizeof(port), "%d", login->port);
+    int status =
+        uv_getaddrinfo(&server->loop->uv, &login->resolve, on_resolved, login->host, port, &hints);
     login->resolving = status == 0;
     if (status != 0)
-        fail_to_connect(server, uv_strerror(status));
+        leave_host(server, uv_strerror(status));
+}
+
+/* Nothing of a host that was passed over is kept. */
+static void forget_host(struct login *login)
+{
+    login->phase = LOGIN_RESOLVING;
+    login->addresses.count = login->next_address = 0;
+    login->last_errno = 0;
+    buf_clear(&login->welcome);
+    login->pid = 0;
+    login->key_len = 0;
+    login->probe = (struct probe){0};
+    login->scram = (struct pgwire_scram_client){0};
+    login->scram_begun = login->scram_proven = false;
+}
+
+static void next_host(struct server *server)
+{
+    struct login *login = server->login;
+    ASSERT(hosts_next(&login->walk));
+    forget_host(login);
+    conf_host_at(login->line, login->walk.at, login->host, &login->port);
+    enum err err = addresses_of_text(login->host, login->port, &login->addresses);
+    if (err == ERR_OK)
+        try_next_address(server);
+    else if (err == ERR_NOT_FOUND)
+        resolve(server);
+    else
+        leave_host(server, "the path of its socket is too long");
 }
 
 void login_start(struct server *server)
@@ -140,13 +205,8 @@ void login_start(struct server *server)
     buf_init(&login->welcome);
     server->login = login;
     login_choose_secret(login);
-    enum err err = addresses_of_text(line->host, line->port, &login->addresses);
-    if (err == ERR_OK)
-        try_next_address(server);
-    else if (err == ERR_NOT_FOUND)
-        resolve(server);
-    else
-        fail_to_connect(server, "the path of its socket is too long");
+    hosts_begin(&login->walk, server->pool->database, line, true);
+    next_host(server);
 }
 
 static void try_next_address(struct server *server)
@@ -168,7 +228,7 @@ static void try_next_address(struct server *server)
         server->stream.end_in_order = true; /* a server's last words are worth reading */
         return;
     }
-    fail_to_connect(server, login->last_errno ? strerror(login->last_errno) : "it has no address");
+    leave_host(server, login->last_errno ? strerror(login->last_errno) : "it has no address");
 }
 
 void login_end(struct server *server, int error_number)
@@ -179,14 +239,19 @@ void login_end(struct server *server, int error_number)
         stream_close(&server->stream); /* login_closed follows */
         return;
     }
-    fail_to_connect(server, error_number ? strerror(error_number)
-                                         : "it closed the connection during the login");
+    leave_host(server,
+               error_number ? strerror(error_number) : "it closed the connection during the login");
 }
 
 void login_closed(struct server *server)
 {
-    if (server->login)
+    struct login *login = server->login;
+    if (!login)
+        return;
+    if (login->next_address < login->addresses.count)
         try_next_address(server);
+    else
+        leave_host(server, login->last_errno ? strerror(login->last_errno) : "it will not do");
 }
 
 /* --- the startup message --- */
@@ -242,7 +307,8 @@ static void send_startup(struct login *login)
 void login_connected(struct server *server)
 {
     pool_lock(server->pool);
-    server_move_to(server, SERVER_LOGIN);
+    if (server->state == SERVER_CONNECTING) /* else it has passed another host over */
+        server_move_to(server, SERVER_LOGIN);
     pool_unlock(server->pool);
     server->login->phase = LOGIN_AUTHENTICATING;
     send_startup(server->login);
@@ -311,6 +377,28 @@ static void begin_probe(struct login *login)
     buf_fini(&sql);
 }
 
+/* What the ParameterStatus messages say of the server, from version 14 on: in time, before
+ * connect_query. */
+static bool fits_by_welcome(const struct login *login)
+{
+    const struct profile_facts said = {
+        .welcome = slice_of(buf_head(&login->welcome), buf_len(&login->welcome))};
+    struct slice standby, read_only;
+    if (!profile_facts_param(&said, "in_hot_standby", &standby) ||
+        !profile_facts_param(&said, "default_transaction_read_only", &read_only))
+        return true;
+    bool is_standby = slice_is(standby, "on");
+    return hosts_fit(&login->walk, login->line, is_standby,
+                     is_standby || slice_is(read_only, "on"));
+}
+
+static bool fits(const struct login *login)
+{
+    const struct probe *probe = &login->probe;
+    return !probe->started_us ||
+           hosts_fit(&login->walk, login->line, probe->standby, probe->read_only);
+}
+
 static void finish(struct login *login)
 {
     struct server *server = login->server;
@@ -320,6 +408,12 @@ static void finish(struct login *login)
     server->statements =
         statements_create((unsigned)conf_current()->options.max_prepared_statements);
     server->login = NULL;
+    hosts_keep(&login->walk, pool->database);
+    pool_lock(pool);
+    bool stranger = stranger_note(server, login->probe.started_us);
+    pool_unlock(pool);
+    if (stranger) /* before anybody can get it */
+        stranger_tell(pool->database);
     pool_lock(pool);
     server->backend_pid = login->pid;
     memcpy(server->cancel_key, login->key, login->key_len);
@@ -349,6 +443,9 @@ static void ready(struct login *login, const struct pgwire_frame *frame, bool mo
         login_fail(login->server, PROTOCOL_VIOLATION, "the server broke the protocol in the login");
     } else if (block != 'I') {
         login_fail(login->server, "25001", "connect_query has left a transaction open");
+    } else if ((login->phase == LOGIN_STARTING && !fits_by_welcome(login)) ||
+               (login->phase == LOGIN_PROBING && !fits(login))) {
+        leave_host(login->server, hosts_misfit_text(login->line));
     } else if (login->phase == LOGIN_STARTING && connect_query && *connect_query) {
         login->phase = LOGIN_CONNECT_QUERY;
         send_query(login, connect_query);
@@ -390,7 +487,7 @@ static void handle(struct login *login, const struct pgwire_frame *frame, bool m
 size_t login_input(struct server *server, const uint8_t *data, size_t len)
 {
     size_t done = 0;
-    while (server->login && done < len) {
+    while (server->login && server->stream.open && done < len) {
         struct pgwire_frame frame;
         enum pgwire_status status = pgwire_frame_answer(data + done, len - done, &frame);
         if (status == PGWIRE_MORE)

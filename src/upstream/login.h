@@ -6,6 +6,7 @@
 #include "address.h"
 #include "base/buf.h"
 #include "conf/conf.h"
+#include "hosts.h"
 #include "inside.h"
 #include "pgwire/encode.h"
 #include "pgwire/frame.h"
@@ -13,8 +14,8 @@
 #include "probe.h"
 
 /*   RESOLVING ─► CONNECTING ─► AUTHENTICATING ─► STARTING ─► [CONNECT_QUERY] ─► PROBING ─► done
- *                    ▲  └─ refused: the next address
- *                    └──┘                                      any ─► failed */
+ *                    ▲  └─ refused: the next address           any ─► the next host, or failed
+ *                    └──┘ */
 enum login_phase {
     LOGIN_RESOLVING,
     LOGIN_CONNECTING,
@@ -29,6 +30,9 @@ enum { LOGIN_MESSAGE_MAX = 1 << 20, LOGIN_WELCOME_MAX = 65536 };
 struct login {
     struct server *server; /* NULL: given up while the resolver was at work */
     const struct conf_database *line;
+    struct host_walk walk;
+    char host[CONF_HOST_LEN_MAX]; /* where the walk stands */
+    int port;
     enum login_phase phase;
     uv_getaddrinfo_t resolve;
     bool resolving;

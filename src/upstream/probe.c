@@ -1,5 +1,7 @@
 #include "probe.h"
 
+#include <stdlib.h>
+
 #include "upstream/profile.h"
 
 #include "pgwire/answer.h"
@@ -20,6 +22,13 @@ static const char *const settings[] = {
 /* After the settings. */
 static const char *const expressions[] = {"current_user", "session_user"};
 
+/* Behind those: which server it is. The names are qualified because the search_path is the role's. */
+static const char server_columns[] =
+    ", (extract(epoch FROM pg_catalog.pg_postmaster_start_time()) OPERATOR(pg_catalog.*) "
+    "1000000)::pg_catalog.int8, pg_catalog.pg_is_in_recovery(), "
+    "pg_catalog.current_setting('transaction_read_only')";
+enum { SERVER_STARTED, SERVER_STANDBY, SERVER_READ_ONLY, SERVER_COLUMN_COUNT };
+
 enum { VALUE_COUNT = ARRAY_COUNT(settings) + ARRAY_COUNT(expressions) };
 
 /* Encodings in which the second byte of a character can be an ASCII one, such as a quote or a
@@ -34,6 +43,7 @@ void probe_query(struct buf *out)
         buf_printf(out, "pg_catalog.current_setting('%s', true), ", settings[i]);
     for (size_t i = 0; i < ARRAY_COUNT(expressions); i++)
         buf_printf(out, "%s%s", i ? ", " : "", expressions[i]);
+    buf_append_text(out, server_columns);
 }
 
 static const char *name_at(size_t index)
@@ -94,6 +104,17 @@ static void scope_note(struct profile_scope *scope, const char *name, struct pgw
         scope->known &= scope_keep(value, scope->current_user, sizeof(scope->current_user));
 }
 
+static void note_server(struct probe *probe, unsigned column, struct pgwire_slice value)
+{
+    char number[24];
+    if (column == SERVER_STARTED && scope_keep(value, number, sizeof(number)))
+        probe->started_us = strtoull(number, NULL, 10);
+    else if (column == SERVER_STANDBY)
+        probe->standby = !pgwire_slice_is(value, "f");
+    else if (column == SERVER_READ_ONLY)
+        probe->read_only = !pgwire_slice_is(value, "off");
+}
+
 enum err probe_read(struct probe *probe, const uint8_t *body, size_t len)
 {
     struct probe read = {.done = true, .scope.known = true};
@@ -111,7 +132,11 @@ enum err probe_read(struct probe *probe, const uint8_t *body, size_t len)
     }
     read.signature = hash128_of(buf_head(&text), buf_len(&text));
     buf_fini(&text);
-    if (count < VALUE_COUNT || pgwire_row_value(body, len, &at, &value))
+    unsigned column = 0;
+    while (count == VALUE_COUNT && column < SERVER_COLUMN_COUNT &&
+           pgwire_row_value(body, len, &at, &value))
+        note_server(&read, column++, value);
+    if (column < SERVER_COLUMN_COUNT || pgwire_row_value(body, len, &at, &value))
         return ERR_MALFORMED;
     *probe = read;
     return ERR_OK;

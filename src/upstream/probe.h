@@ -20,6 +20,10 @@ struct probe {
     const char *bypass; /* static, or NULL */
     bool lexing_unsafe;
     struct profile_scope scope;
+    /* Of the server, not of its settings: no part of the signature. 0: not known. */
+    uint64_t started_us; /* when, since 1970 */
+    bool standby;
+    bool read_only;
 };
 
 /* Reads the body of the DataRow. ERR_MALFORMED: not the columns of probe_query. */

@@ -144,7 +144,10 @@ static void shut(struct server *server)
     link_remove(&server->link);
     pool_give_place(server->pool);
     database_schedule(server->pool->database);
+    bool last_stranger = stranger_forget(server);
     pool_unlock(server->pool);
+    if (last_stranger)
+        stranger_tell(server->pool->database);
 }
 
 void server_close_locked(struct server *server)

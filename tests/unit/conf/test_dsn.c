@@ -70,13 +70,35 @@ static void may_name_the_server_only(void **state)
 static void what_it_cannot_do_is_a_mistake(void **state)
 {
     (void)state;
-    expect_mistake("host=a,b", NULL, 0,
-                   "DSN: host: several hosts are not supported yet: give one, or one line a "
-                   "server\n");
+    expect_mistake("host=a,,b", NULL, 0,
+                   "DSN: host: \"a,,b\": expected a host between any two commas\n");
+    expect_mistake("host=a,b,c port=1,2", NULL, 0,
+                   "default: [databases]: *: port: one for each host, or one for all\n");
     expect_mistake("host=a sslmode=verify-full", NULL, 0,
                    "DSN: sslmode=verify-full: TLS to the server is not supported yet\n");
     expect_mistake("host=a options='-c x=1'", NULL, 0, "DSN: options: not supported in a DSN\n");
     expect_mistake("host=a port=0", NULL, 0, "DSN: port: \"0\": expected 1 to 65535\n");
+}
+
+static void hosts_and_ports_go_together(void **state)
+{
+    (void)state;
+    struct conf *conf =
+        load("host=a,/run/pg,c port=1,2,3 target_session_attrs=prefer-standby", NULL, 0);
+    const struct conf_database *database = &conf->databases[0];
+    char host[CONF_HOST_LEN_MAX];
+    int port = 0;
+    assert_int_equal(conf_host_count(database), 3);
+    conf_host_at(database, 1, host, &port);
+    assert_string_equal(host, "/run/pg");
+    assert_int_equal(port, 2);
+    assert_int_equal(database->target_session_attrs, TARGET_PREFER_STANDBY);
+    conf_destroy(conf);
+    conf = load("host=a,b port=7", NULL, 0);
+    conf_host_at(&conf->databases[0], 1, host, &port);
+    assert_string_equal(host, "b");
+    assert_int_equal(port, 7);
+    conf_destroy(conf);
 }
 
 static void a_mistake_shows_no_piece_of_a_password(void **state)
@@ -139,6 +161,7 @@ int main(void)
         cmocka_unit_test(names_a_database_and_its_server),
         cmocka_unit_test(may_name_the_server_only),
         cmocka_unit_test(what_it_cannot_do_is_a_mistake),
+        cmocka_unit_test(hosts_and_ports_go_together),
         cmocka_unit_test(a_mistake_shows_no_piece_of_a_password),
         cmocka_unit_test(trusts_this_machine_only),
         cmocka_unit_test(does_what_it_is_told_about_clients),

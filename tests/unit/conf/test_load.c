@@ -25,8 +25,8 @@ static void dump_keys(struct buf *out, const void *line, const void *empty, cons
     for (unsigned i = 0; i < count; i++) {
         const char *field = (const char *)line + keys[i].offset;
         const char *none = (const char *)empty + keys[i].offset;
-        bool is_text =
-            keys[i].type == KEY_TEXT || keys[i].type == KEY_SECRET || keys[i].type == KEY_HOST;
+        bool is_text = keys[i].type == KEY_TEXT || keys[i].type == KEY_SECRET ||
+                       keys[i].type == KEY_HOST || keys[i].type == KEY_PORTS;
         const char *text = is_text ? *(const char *const *)(const void *)field : NULL;
         int number = is_text ? 0 : *(const int *)(const void *)field;
         if (text)
