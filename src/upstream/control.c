@@ -409,10 +409,21 @@ static void follow_configuration(struct control *control)
     connect_now(control);
 }
 
+/* With load_balance_hosts backends are spread over servers of which several will do: dialing again
+ * would bring nothing. */
+static bool is_spread(const struct control *control)
+{
+    const struct conf_database *line = control->line;
+    return line->load_balance_hosts != LOAD_BALANCE_DISABLE && conf_host_count(line) > 1 &&
+           line->target_session_attrs != TARGET_PRIMARY &&
+           line->target_session_attrs != TARGET_READ_WRITE;
+}
+
 /* Backends are on another server, or a standby may have been promoted: looks again who is where. */
 static void follow_backends(struct control *control, uint64_t now_ms)
 {
     if (control_state(control) != CONTROL_READY || !database_is_mixed(control->database) ||
+        is_spread(control) ||
         (control->mixed_at_ms && now_ms - control->mixed_at_ms < CONTROL_MIXED_MS))
         return;
     control->mixed_at_ms = now_ms;
