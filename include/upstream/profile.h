@@ -33,10 +33,11 @@ struct profile_facts {
     _Atomic(unsigned) refs;
     /* Of every setting that changes results: equal signature, equal answers. */
     struct hash128 signature;
-    const char *bypass; /* why sessions of this profile are never cached, or NULL; static text */
-    bool lexing_unsafe; /* the encoding or standard_conforming_strings = off can hide a statement
+    const char *bypass;  /* why sessions of this profile are never cached, or NULL; static text */
+    bool lexing_unsafe;  /* the encoding or standard_conforming_strings = off can hide a statement
                            * from the scanner: every text is an unknown write */
-    bool outdated;      /* the server's settings have changed since: who logs in now waits for a
+    bool read_committed; /* what BEGIN means without a level: default_transaction_isolation */
+    bool outdated;       /* the server's settings have changed since: who logs in now waits for a
                            * new backend to say what they are */
     struct profile_scope scope;
     struct slice welcome;   /* the ParameterStatus messages as Postgres sent them, in order */

@@ -103,6 +103,11 @@ void session_cancel(struct session *session)
         server_cancel(session->server);
         break;
     case SESSION_WAITING: {
+        if (session->status != 'I') {
+            /* The block that it was to begin would be a failed one, which only Postgres can tell. */
+            session_fail(session, "57014", "canceling statement due to user request", NULL);
+            break;
+        }
         /* No backend has it yet: the client gets the error, and ReadyForQuery at its unit's end. */
         pool_leave(&session->waiter);
         struct buf out = {0};

@@ -10,6 +10,7 @@
  * backend is made to fail as well, with a Describe of a name that cannot exist, so that its
  * transaction fails as it would have; the client gets the error that Postgres would have sent it.
  */
+#include "session/lazy.h"
 #include "session/names.h"
 
 #include <stdio.h>
@@ -379,6 +380,7 @@ static void forward_query(struct session *session, const struct pgwire_frame *fr
     struct query query = {.text = session_slice(text)};
     query_scan(session->host, &query);
     forward_effects(session, &query, lookup_verdict(session, &query));
+    lazy_materialise(session, query.text);
     put(session, data, frame->len);
 }
 
@@ -422,11 +424,13 @@ static size_t forward_long(struct session *session, const struct pgwire_frame *f
 {
     if (frame->type == 'Q' && frame->len > SESSION_TEXT_MAX) {
         forward_unknown_effects(session);
+        lazy_materialise(session, slice_of("", 0));
         query_sent(session);
         return pass_on(session, frame, data, len, false);
     }
     if (frame->type == 'F') {
         forward_unknown_effects(session);
+        lazy_materialise(session, slice_of("", 0));
         ASSERT(owed_push(&session->owed, 'F', OWED_FORWARD) != NULL);
         session->unit.open = false;
         return pass_on(session, frame, data, len, false);
@@ -443,6 +447,8 @@ static size_t forward_long(struct session *session, const struct pgwire_frame *f
 static void forward_whole(struct session *session, const struct pgwire_frame *frame,
                           const uint8_t *data)
 {
+    if (session->transaction.state == TRANSACTION_LAZY && frame->type != 'Q')
+        lazy_send_begin_before(session, frame); /* a Query changes settings before the block */
     switch (frame->type) {
     case 'P':
         forward_parse(session, frame, data);

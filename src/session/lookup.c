@@ -51,7 +51,9 @@ static enum reason session_reason(struct session *session)
 {
     if (UNLIKELY(!session->host->cache))
         return REASON_CACHE_OFF;
-    if (session->status != 'I')
+    if (session->status != 'I' &&
+        (session->status != 'T' ||
+         !transaction_may_hit(&session->transaction, session->facts->read_committed)))
         return REASON_IN_TRANSACTION;
     if (session->pin != PIN_NONE)
         return REASON_SESSION_STATE;
@@ -141,12 +143,22 @@ static void send_answer(struct session *session, struct slice answer, bool exten
 {
     if (extended && !with_parse)
         answer = slice_of(answer.data + PARSE_COMPLETE_LEN, answer.len - PARSE_COMPLETE_LEN);
-    if (more || stream_pending(&session->stream))
-        stream_queue(&session->stream, answer.data, answer.len);
-    else
-        stream_write(&session->stream, answer.data, answer.len);
+    if (session->status != 'I') {
+        session->transaction.hit = true;
+        /* Entries end with status I. */
+        const uint8_t ready[READY_LEN] = {'Z', 0, 0, 0, 5, session->status};
+        stream_queue(&session->stream, answer.data, answer.len - READY_LEN);
+        stream_queue(&session->stream, ready, READY_LEN);
+        if (!more)
+            stream_flush(&session->stream);
+    } else {
+        if (more || stream_pending(&session->stream))
+            stream_queue(&session->stream, answer.data, answer.len);
+        else
+            stream_write(&session->stream, answer.data, answer.len);
+        counter_add(&session->stats->xact_count, 1);
+    }
     counter_add(&session->stats->query_count, 1);
-    counter_add(&session->stats->xact_count, 1);
     counter_add(&session->stats->sent, answer.len);
 }
 
@@ -291,6 +303,7 @@ static bool prepare_fill(struct session *session, const struct query *query,
     fill->forced = forced;
     fill->counts = policy->rule ? policy->rule->counts : NULL;
     fill->on = true;
+    fill->in_block = session->status == 'T';
     fill->spoiled = fill->complete = fill->bound = false;
     fill->extended = query->extended;
     fill->parsed = query->with_parse;

@@ -6,7 +6,7 @@
  * taken apart before the bytes up to it leave, so that a write's tables are bumped and open before
  * its client can know that it succeeded.
  */
-#include "session/session.h"
+#include "session/lazy.h"
 
 #include <stdio.h>
 
@@ -168,6 +168,7 @@ static void relay_error(struct session *session, struct run *run, size_t after, 
 {
     struct owed_entry *head = owed_head(&session->owed);
     struct pgwire_slice severity;
+    session->unit.erred = true;
     if (pgwire_error_field(body, body_len, 'V', &severity) &&
         (pgwire_slice_is(severity, "FATAL") || pgwire_slice_is(severity, "PANIC")))
         session->fatal_relayed = true;
@@ -184,10 +185,47 @@ static void relay_error(struct session *session, struct run *run, size_t after, 
     } else {
         run->end = after;
     }
+    bool begins = head && head->source == OWED_DISCARD && session->transaction.beginning;
     if (head && head->request != 'Q' && head->request != 'F')
         skip_to_sync(session);
     else
         session->unit.copying = false;
+    if (begins)
+        lazy_begin_failed(session);
+}
+
+/* Counts what says that a statement is done. */
+static void note_done(struct session *session, const struct pgwire_frame *frame, bool whole)
+{
+    struct unit *unit = &session->unit;
+    struct pgwire_slice tag;
+    if (frame->type != 'C' && frame->type != 's' && frame->type != 'I' && frame->type != 'V')
+        return;
+    if (unit->completed < UINT16_MAX)
+        unit->completed++;
+    if (frame->type == 'C' && whole &&
+        pgwire_read_complete(frame->body, frame->body_len, &tag) == PGWIRE_OK &&
+        pgwire_slice_is(tag, "ROLLBACK"))
+        unit->rolled_back = true;
+}
+
+/* True if it is certain that nothing of what this unit closed has been committed:
+ *   - the only statement that was done in it says ROLLBACK, and with it the block is over: it was
+ *     the block's end, be it by ROLLBACK or by COMMIT of a failed block;
+ *   - outside of a block an error came before any statement was done, and none of the unit's
+ *     statements could end a transaction of its own (CALL, DO), begin one, or do anything else than
+ *     write tables that are known.
+ * Code that may write by other ways than its transaction (a connection of its own, say) is never
+ * bounded to known tables. */
+static bool nothing_committed(const struct session *session, uint8_t status)
+{
+    const struct unit *unit = &session->unit;
+    const struct write_set *set = &session->closing.set;
+    if (status != 'I' || set->all || set->everything || set->ddl)
+        return false;
+    if (session->status == 'I')
+        return unit->erred && !unit->completed && !unit->effects;
+    return unit->rolled_back && unit->completed == 1 && !unit->erred;
 }
 
 /* ReadyForQuery of the unit. Whatever is passed on up to here leaves after the write's tables have
@@ -202,11 +240,11 @@ static void relay_ready(struct session *session, struct run *run, const uint8_t 
             session->unit.effects |= EFFECT_DDL;
         if (session->closing.set.everything)
             session->unit.effects |= EFFECT_GLOBAL;
-        realm_finish(&session->closing, true);
+        realm_finish(&session->closing, !nothing_committed(session, status));
     }
     if (fill->on) {
         size_t start = fill->start < at ? fill->start : at;
-        if (status != 'I')
+        if (status != (fill->in_block ? 'T' : 'I'))
             fill_spoil(session, REASON_IN_TRANSACTION);
         fill_store(session, slice_of(data + start, at - start));
     }
@@ -324,10 +362,13 @@ static enum relay_result relay_one(struct session *session, struct run *run, con
     session->unit.relay_drop = false;
     *out_next = next;
     struct owed_entry *head = owed_head(&session->owed);
-    if (session->fill.on)
+    if (session->fill.on &&
+        !(head && head->source == OWED_DISCARD && (frame.type == 'C' || frame.type == 'D')))
         fill_see(session, frame.type, at);
     if (frame.type == 'E') {
         relay_error(session, run, next, frame.body, whole ? frame.body_len : 0);
+        if (!session->server)
+            return RELAY_UNIT_END;
         return waits_in_vain(session) ? abandon(session) : RELAY_ON;
     }
     if (frame.type == 'Z') {
@@ -353,6 +394,9 @@ static enum relay_result relay_one(struct session *session, struct run *run, con
     }
     if (!head || frame.type == 'R' || frame.type == 'K' || frame.type == 'v')
         return RELAY_BROKEN;
+    bool drop = head->source == OWED_DISCARD;
+    if (!drop)
+        note_done(session, &frame, whole);
     if (frame.type == 'C' && whole)
         note_complete(session, &frame);
     if (frame.type == 'G') {
@@ -360,13 +404,14 @@ static enum relay_result relay_one(struct session *session, struct run *run, con
         if (waits_in_vain(session))
             return abandon(session);
     }
-    bool drop = head->source == OWED_DISCARD;
     if (drop)
         drop_to(session, run, next);
     else
         run->end = next;
     session->unit.relay_drop = drop;
     if (answers_head(frame.type, head->request)) {
+        if (drop && head->request == 'E' && session->transaction.beginning)
+            session->transaction.beginning--;
         forward_settle(session, head, false);
         pop(session, run);
     } else if (frame.type == '1' || frame.type == '2' || frame.type == '3') {

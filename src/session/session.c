@@ -27,7 +27,7 @@ const char *session_state_text(const struct session *session)
 #define SESSION_TEXT(name, allowed, text) [SESSION_##name] = text,
     static const char *const texts[] = {SESSION_STATES(SESSION_TEXT)};
 #undef SESSION_TEXT
-    if (session->state == SESSION_READY && session->status != 'I')
+    if (session->state == SESSION_READY && session->status != 'I' && session->server)
         return "active";
     return texts[session->state];
 }
@@ -89,8 +89,9 @@ void session_release_server(struct session *session)
     struct server *server = session->server;
     if (!server)
         return;
-    bool certain = session->status == 'I' && !session->dirty && !session->owed.count &&
-                   !session->unit.relay_left && !closing_is_on(&session->closing) &&
+    bool idle = session->status == 'I' || session->transaction.state == TRANSACTION_LAZY;
+    bool certain = idle && !session->dirty && !session->owed.count && !session->unit.relay_left &&
+                   !closing_is_on(&session->closing) &&
                    (session->state == SESSION_READY || session->state == SESSION_DRAINING) &&
                    !session->unit.pass_left;
     if (!certain) {
@@ -215,6 +216,7 @@ static void on_closed(struct stream *stream)
     profile_facts_unref(session->facts);
     profile_unref(session->profile);
     owed_fini(&session->owed);
+    transaction_fini(&session->transaction);
     buf_fini(&session->fill.key);
     buf_fini(&session->fill.answer);
     mem_free(session->user);

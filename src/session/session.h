@@ -30,6 +30,7 @@
 #include "session/owed.h"
 #include "session/policy.h"
 #include "session/prepared.h"
+#include "session/transaction.h"
 #include "sql/catalog.h"
 #include "sql/scan.h"
 #include "upstream/pool.h"
@@ -93,7 +94,8 @@ struct fill {
     bool complete;              /* CommandComplete was seen */
     enum reason reason;
     bool extended;
-    bool parsed; /* a ParseComplete of the client's own is part of the answer */
+    bool in_block; /* it ends in status T */
+    bool parsed;   /* a ParseComplete of the client's own is part of the answer */
     bool bound;
 };
 
@@ -102,14 +104,17 @@ struct unit {
     bool begun; /* it was looked at: the fields below hold */
     bool blind; /* no catalog came in time: it goes on without */
     uint64_t proving_since_ms;
-    bool forward;  /* decided: it goes to the backend */
-    bool open;     /* ACTIVE: more messages of it are to come from the client */
-    bool extended; /* it ends with Sync */
-    bool failed;   /* an error came: everything up to Sync is skipped */
-    bool copying;  /* COPY FROM STDIN is on: the client's data goes to the backend */
-    bool answered; /* LOOKUP ended in a hit: its bytes only have to be consumed */
-    bool discards; /* DISCARD ALL or DEALLOCATE ALL was sent */
-    bool held;     /* nothing goes on before all that is owed has been answered */
+    bool forward;       /* decided: it goes to the backend */
+    bool open;          /* ACTIVE: more messages of it are to come from the client */
+    bool extended;      /* it ends with Sync */
+    bool failed;        /* an error came: everything up to Sync is skipped */
+    bool copying;       /* COPY FROM STDIN is on: the client's data goes to the backend */
+    bool answered;      /* LOOKUP ended in a hit: its bytes only have to be consumed */
+    uint16_t completed; /* answers so far that end a statement: what it did may last */
+    bool rolled_back;   /* the tag of one of them is ROLLBACK */
+    bool erred;         /* an ErrorResponse came */
+    bool discards;      /* DISCARD ALL or DEALLOCATE ALL was sent */
+    bool held;          /* nothing goes on before all that is owed has been answered */
     size_t
         pass_left; /* bytes of a message that is being passed on in pieces; may outlive its unit */
     size_t skip_left; /* bytes of a message that is being dropped; likewise */
@@ -176,7 +181,8 @@ struct session {
     struct server *server; /* held */
     struct pool_waiter waiter;
     struct redis_lookup *lookup;
-    uint8_t status; /* of the last ReadyForQuery: I T E */
+    uint8_t status; /* of the last ReadyForQuery that the client got: I T E */
+    struct transaction transaction;
     enum pin pin;
     bool own_names; /* prepared statements have the client's names at its backend */
     bool dirty;     /* DISCARD ALL would not undo what it did */

@@ -10,15 +10,11 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "session/lazy.h"
+#include "session/message.h"
 #include "session/place.h"
 #include "upstream/control.h"
 #include "upstream/statements.h"
-
-struct message {
-    uint8_t type;
-    size_t at;
-    struct pgwire_frame frame;
-};
 
 static void begin_unit(struct session *session, bool extended)
 {
@@ -103,6 +99,8 @@ static size_t begin_forward(struct session *session, const uint8_t *data, size_t
     if (session->fill.on &&
         !hash128_equal(session->server->facts->signature, session->facts->signature))
         fill_spoil(session, REASON_BACKEND_DIFFERS);
+    if (session->fill.in_block && !transaction_may_fill(&session->transaction))
+        fill_spoil(session, REASON_IN_TRANSACTION);
     follow_backend(session);
     unit->open = true;
     session->active_since_ms = loop_now_ms(session->host->loop);
@@ -166,6 +164,13 @@ static bool answer_deallocate(struct session *session, const struct query *query
     return true;
 }
 
+/* A unit was answered here and may have ended the transaction that kept its session from ending. */
+static void end_drained(struct session *session)
+{
+    if (UNLIKELY(session->host->draining) && session->status == 'I')
+        session_fail(session, "57P01", "pgrecall is shutting down", NULL);
+}
+
 static size_t take_query(struct session *session, const struct pgwire_frame *frame,
                          const uint8_t *data, size_t len)
 {
@@ -187,6 +192,12 @@ static size_t take_query(struct session *session, const struct pgwire_frame *fra
     query_scan(session->host, &query);
     counter_add(&session->stats->received, frame->len);
     bool more = len > frame->len;
+    if (lazy_answer_query(session, &query, more)) {
+        unit_reset(session);
+        session->idle_since_ms = loop_now_ms(session->host->loop);
+        end_drained(session);
+        return frame->len;
+    }
     if (answer_deallocate(session, &query, more)) {
         unit_reset(session);
         return frame->len;
@@ -359,6 +370,19 @@ static size_t walk_unit(struct session *session, const uint8_t *data, size_t len
     return len >= conf_current()->options.client_buffer_max_bytes ? SIZE_MAX : 0;
 }
 
+/* A batch that begins with BEGIN, or COMMIT of a block that Postgres does not know of: that part is
+ * answered here, the rest is a unit of its own. Returns how many bytes are done. */
+static size_t answer_block(struct session *session, const struct message *messages, unsigned count)
+{
+    unsigned answered = lazy_answer_batch(session, messages, count);
+    if (!answered)
+        return 0;
+    counter_add(&session->stats->received, messages[answered].at);
+    unit_reset(session);
+    session->idle_since_ms = loop_now_ms(session->host->loop);
+    return messages[answered].at; /* there is a Sync at least */
+}
+
 static size_t take_batch(struct session *session, const uint8_t *data, size_t len)
 {
     struct unit *unit = &session->unit;
@@ -375,17 +399,24 @@ static size_t take_batch(struct session *session, const uint8_t *data, size_t le
         return whole;
     }
     if (count == 1 && whole != SIZE_MAX && messages[0].type == 'S' &&
-        messages[0].frame.body_len == 0 && !session->server) {
+        messages[0].frame.body_len == 0 &&
+        (!session->server || session->transaction.state == TRANSACTION_LAZY)) {
         /* Sync alone, with nothing open: the answer is known. */
         uint8_t ready[6] = {'Z', 0, 0, 0, 5, session->status};
         stream_queue(&session->stream, ready, sizeof(ready));
         unit_reset(session);
+        end_drained(session);
         return whole;
     }
     struct query query = {0};
     bool one = false;
     if (whole != SIZE_MAX && count <= SESSION_UNIT_MESSAGES) {
-        if ((one = is_one_statement(session, messages, count, &query))) {
+        one = is_one_statement(session, messages, count, &query);
+        size_t answered =
+            one && !block_text_may_be(query.canonical) ? 0 : answer_block(session, messages, count);
+        if (answered)
+            return answered;
+        if (one) {
             counter_add(&session->stats->received, whole);
             switch (lookup_query(session, &query, len > whole)) {
             case LOOKUP_HIT:

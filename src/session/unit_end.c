@@ -49,6 +49,7 @@ void unit_done(struct session *session, uint8_t status)
 {
     uint64_t now_us = clock_now_us();
     session->status = status;
+    transaction_settle(&session->transaction, status);
     apply_effects(session);
     if (status == 'I') {
         write_set_clear(&session->written);

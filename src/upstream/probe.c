@@ -80,9 +80,11 @@ static void judge(struct probe *probe, const char *name, struct pgwire_slice val
         }
     } else if (strcmp(name, "gin_fuzzy_search_limit") == 0 && !pgwire_slice_is(value, "0")) {
         probe->bypass = "gin_fuzzy_search_limit is set";
-    } else if (strcmp(name, "default_transaction_isolation") == 0 &&
-               pgwire_slice_is(value, "serializable")) {
-        probe->bypass = "default_transaction_isolation is serializable";
+    } else if (strcmp(name, "default_transaction_isolation") == 0) {
+        if (pgwire_slice_is(value, "serializable"))
+            probe->bypass = "default_transaction_isolation is serializable";
+        probe->read_committed =
+            pgwire_slice_is(value, "read committed") || pgwire_slice_is(value, "read uncommitted");
     }
 }
 

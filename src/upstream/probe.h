@@ -19,6 +19,7 @@ struct probe {
     struct hash128 signature;
     const char *bypass; /* static, or NULL */
     bool lexing_unsafe;
+    bool read_committed; /* default_transaction_isolation is, or READ UNCOMMITTED, the same */
     struct profile_scope scope;
     /* Of the server, not of its settings: no part of the signature. 0: not known. */
     uint64_t started_us; /* when, since 1970 */

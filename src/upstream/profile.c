@@ -141,6 +141,7 @@ struct profile_facts *profile_learn(struct profile *profile, const struct probe 
     facts->bypass = probe->bypass;
     facts->lexing_unsafe = probe->lexing_unsafe;
     facts->scope = probe->scope;
+    facts->read_committed = probe->read_committed;
     buf_fini(welcome);
     atomic_fetch_add_explicit(&facts->refs, 1, memory_order_relaxed);
     replace_facts(profile, facts);
