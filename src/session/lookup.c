@@ -158,6 +158,7 @@ static void send_answer(struct session *session, struct slice answer, bool exten
             stream_write(&session->stream, answer.data, answer.len);
         counter_add(&session->stats->xact_count, 1);
     }
+    session->idle_since_ms = loop_now_ms(session->host->loop);
     counter_add(&session->stats->query_count, 1);
     counter_add(&session->stats->sent, answer.len);
 }

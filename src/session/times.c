@@ -31,7 +31,8 @@ void times_tick(struct session *session, uint64_t now_ms)
     struct pool_times times;
     pool_times_of(session->pool, &times);
     bool active = session->state == SESSION_ACTIVE;
-    bool in_block = session->status != 'I';
+    /* A block that Postgres does not know of keeps nobody from anything. */
+    bool in_block = session->status != 'I' && session->transaction.state != TRANSACTION_LAZY;
     if (active && is_over(times.query_ms, session->active_since_ms, now_ms))
         cut_off(session, "57014", "query_timeout");
     else if (session->server && (active || in_block) &&

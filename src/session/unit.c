@@ -104,7 +104,7 @@ static size_t begin_forward(struct session *session, const uint8_t *data, size_t
     follow_backend(session);
     unit->open = true;
     session->active_since_ms = loop_now_ms(session->host->loop);
-    if (session->status == 'I')
+    if (session->status == 'I' || session->transaction.state == TRANSACTION_LAZY)
         session->xact_active_ms = session->active_since_ms;
     session_move(session, SESSION_ACTIVE);
     return forward_messages(session, data, len);

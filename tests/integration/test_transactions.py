@@ -376,3 +376,30 @@ def test_a_warning_comes_from_postgres(lab):
                   ["begin", "commit", "commit"], ["begin", "rollback and chain", "rollback"], ["begin", "commit and chain", READ, "commit"],
                   ["begin", "rollback to s", "rollback"], ["begin", "release s", "commit"], ["begin read only", "insert into x values (9)", "commit"]):
         assert [a.ask(wire.query(s)) for s in steps] == [direct.ask(wire.query(s)) for s in steps], steps
+
+
+def test_hits_keep_a_block_from_being_idle_and_a_lazy_block_may_be_idle(make_proxy, postgres):
+    proxy = make_proxy(postgres, idle_transaction_timeout="2s", cache_window="1h")
+    proxy.wait_for_catalog()
+    postgres.query("drop table if exists patient; create table patient (a int); insert into patient values (1)")
+    read = "select a from patient"
+    lazy, open_block, idle = proxy.connect(), proxy.connect(), proxy.connect()
+    idle.query("begin")
+    idle.query("select pg_backend_pid()")
+    for client in (lazy, open_block):
+        client.query("begin isolation level read committed")
+    open_block.query(read)
+    with pytest.raises((wire.ServerError, wire.Closed, OSError)):
+        for _ in range(300):
+            open_block.query(read)
+            hazard.sleep(0.02)
+            idle.socket.setblocking(False)
+            try:
+                idle.buffer += idle.socket.recv(1000) or wire.message(b"E", b"C25P03\0\0")
+            except BlockingIOError:
+                pass
+            if idle.buffer:
+                raise wire.Closed()
+    assert b"25P03" in idle.buffer
+    assert open_block.query(read) == lazy.query(read) == [["1"]]
+    postgres.query("drop table patient")
