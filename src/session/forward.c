@@ -117,6 +117,7 @@ static void forward_malformed(struct session *session, const struct pgwire_frame
                               const uint8_t *data)
 {
     forward_unknown_effects(session);
+    lazy_materialise(session, slice_of("", 0));
     put(session, data, frame->len);
     if (frame->type != 'Q')
         ASSERT(owed_push(&session->owed, frame->type, OWED_FORWARD) != NULL);

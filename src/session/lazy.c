@@ -144,13 +144,9 @@ static bool group_query(struct session *session, const struct group *group, stru
                           session->statements.count >= SESSION_STATEMENTS_MAX)))
             return false;
         out->text = session_slice(group->parse.query);
-        struct scan scan;
-        if (out->text.len > TRANSACTION_BEGIN_MAX ||
-            scan_text(out->text, session->host->scratch, &scan) != ERR_OK)
+        if (out->text.len > TRANSACTION_BEGIN_MAX)
             return false;
-        out->scanned = true;
-        out->canonical = slice_of(scan.canonical, scan.canonical_len);
-        out->scan_flags = scan.flags;
+        query_scan(session->host, out);
         return true;
     }
     if (!name.len) {
