@@ -28,7 +28,7 @@ static bool is_primary(const struct session *session)
 static bool may_begin(const struct session *session, const struct block_text *block,
                       const struct query *query)
 {
-    return session->status == 'I' && session->pin == PIN_NONE &&
+    return session->status == 'I' && session->pin == PIN_NONE && !session->own_names &&
            query->text.len <= TRANSACTION_BEGIN_MAX && is_ascii(query->text) &&
            !session->facts->lexing_unsafe && !session->strings_unsafe &&
            !session->encoding_unsafe && pool_mode_of(session->pool) != POOL_MODE_STATEMENT &&
@@ -227,8 +227,11 @@ static void send_statement(struct session *session, struct slice text)
     pgwire_write_execute(&writer, session_wire(none), 0);
     ASSERT(!writer.overflow);
     buf_added(&session->host->compose, writer.len);
-    for (unsigned i = 0; i < ARRAY_COUNT(requests); i++)
-        ASSERT(owed_push(&session->owed, requests[i], OWED_DISCARD) != NULL);
+    for (unsigned i = 0; i < ARRAY_COUNT(requests); i++) {
+        struct owed_entry *entry = owed_push(&session->owed, requests[i], OWED_DISCARD);
+        ASSERT(entry != NULL);
+        entry->begins = true;
+    }
     session->server->unnamed_statement = 0;
 }
 
@@ -252,7 +255,7 @@ void lazy_send_begin(struct session *session, struct slice next)
     send_statement(session, slice_of(buf_head(&transaction->begin), buf_len(&transaction->begin)));
     if (hidden)
         send_statement(session, slice_of_text("SELECT"));
-    transaction_materialise(transaction, hidden ? 2 : 1);
+    transaction_materialise(transaction);
 }
 
 void lazy_send_begin_before(struct session *session, const struct pgwire_frame *frame)
@@ -277,7 +280,6 @@ void lazy_begin_failed(struct session *session)
 {
     static const uint8_t sync[] = {'S', 0, 0, 0, 4};
     struct unit *unit = &session->unit;
-    session->transaction.beginning = 0;
     if (unit->extended || session->owed.count)
         return; /* the client's own Sync ends it */
     if (unit->pass_left) {

@@ -185,7 +185,7 @@ static void relay_error(struct session *session, struct run *run, size_t after, 
     } else {
         run->end = after;
     }
-    bool begins = head && head->source == OWED_DISCARD && session->transaction.beginning;
+    bool begins = head && head->begins;
     if (head && head->request != 'Q' && head->request != 'F')
         skip_to_sync(session);
     else
@@ -410,8 +410,6 @@ static enum relay_result relay_one(struct session *session, struct run *run, con
         run->end = next;
     session->unit.relay_drop = drop;
     if (answers_head(frame.type, head->request)) {
-        if (drop && head->request == 'E' && session->transaction.beginning)
-            session->transaction.beginning--;
         forward_settle(session, head, false);
         pop(session, run);
     } else if (frame.type == '1' || frame.type == '2' || frame.type == '3') {

@@ -13,7 +13,6 @@ static void clear(struct transaction *transaction)
 {
     transaction->isolation = BLOCK_ISOLATION_DEFAULT;
     transaction->reads_only = transaction->hit = transaction->queried = false;
-    transaction->beginning = 0;
     buf_clear(&transaction->begin);
 }
 
@@ -33,10 +32,9 @@ void transaction_defer(struct transaction *transaction, struct slice text,
     buf_append(&transaction->begin, text.data, text.len);
 }
 
-void transaction_materialise(struct transaction *transaction, uint8_t statements)
+void transaction_materialise(struct transaction *transaction)
 {
     move(transaction, TRANSACTION_OPEN);
-    transaction->beginning = statements;
 }
 
 void transaction_forget(struct transaction *transaction)
@@ -48,7 +46,6 @@ void transaction_forget(struct transaction *transaction)
 
 void transaction_settle(struct transaction *transaction, uint8_t status)
 {
-    transaction->beginning = 0;
     if (status == 'I') {
         if (transaction->state != TRANSACTION_NONE)
             move(transaction, TRANSACTION_NONE);

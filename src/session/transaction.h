@@ -48,8 +48,7 @@ struct transaction {
     bool reads_only;                /* nothing but cacheable reads so far */
     bool hit;                       /* one of them was a hit */
     bool queried;                   /* one of them went to Postgres */
-    uint8_t beginning; /* statements of ours that have not been answered: BEGIN, SELECT */
-    struct buf begin;  /* LAZY: the client's own text */
+    struct buf begin;               /* LAZY: the client's own text */
 };
 
 void transaction_fini(struct transaction *transaction);
@@ -58,8 +57,8 @@ void transaction_fini(struct transaction *transaction);
 void transaction_defer(struct transaction *transaction, struct slice text,
                        enum block_isolation isolation);
 
-/* The deferred BEGIN goes to Postgres now, as the first of `statements` of ours. */
-void transaction_materialise(struct transaction *transaction, uint8_t statements);
+/* The deferred BEGIN goes to Postgres now. */
+void transaction_materialise(struct transaction *transaction);
 
 /* A block that never reached Postgres has ended. */
 void transaction_forget(struct transaction *transaction);

@@ -4,6 +4,10 @@ read are served from the cache, and everything a client sees is what it would se
 That Postgres was or was not asked is proved by its log, which has every statement (hazard.Lab).
 """
 
+import contextlib
+import socket
+import threading
+
 import pytest
 
 import hazard
@@ -403,3 +407,87 @@ def test_hits_keep_a_block_from_being_idle_and_a_lazy_block_may_be_idle(make_pro
     assert b"25P03" in idle.buffer
     assert open_block.query(read) == lazy.query(read) == [["1"]]
     postgres.query("drop table patient")
+
+
+class Spoiler:
+    """Between pgrecall and Postgres: what is sent passes, but for BEGINs that are to fail."""
+
+    def __init__(self, port):
+        self.upstream = port
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                near, _ = self.listener.accept()
+                far = socket.create_connection(("127.0.0.1", self.upstream))
+                threading.Thread(target=self.carry, args=(far, near), daemon=True).start()
+                threading.Thread(target=self.carry, args=(near, far), daemon=True).start()
+
+    @staticmethod
+    def carry(source, target):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                target.sendall(data.replace(b"begin /* fails */", b"bogus /* fails */"))
+        for end in (source, target):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+
+@pytest.fixture(scope="module")
+def spoiled(postgres):
+    spoiler = Spoiler(postgres.port)
+    proxy = servers.Proxy(postgres, databases={"*": f"host=127.0.0.1 port={spoiler.port}"}, default_pool_size=2)
+    postgres.query("create table spoiled (a int)")
+    try:
+        proxy.wait_for_catalog()
+        yield proxy
+        proxy.stop()
+    finally:
+        proxy.stop_by(9)
+        proxy.remove()
+        spoiler.close()
+        postgres.query("drop table spoiled")
+
+
+INSERT = "insert into spoiled values (1)"
+SPOILED = {
+    "simple": wire.query(INSERT),
+    "extended": wire.extended(INSERT),
+    "pipeline": one(INSERT) + one(INSERT) + wire.sync(),
+    "settings": wire.query("set work_mem = '1MB'"),
+    "several": wire.query(INSERT + "; commit"),
+    "long": wire.query(INSERT + " -- " + "x" * 500000),
+    "prepare": wire.query(f"prepare q as {INSERT}"),
+    "copy": wire.query("copy spoiled from stdin"),
+}
+
+
+@pytest.mark.parametrize("name", SPOILED)
+def test_no_statement_runs_outside_a_block_whose_begin_fails(spoiled, postgres, name):
+    client = spoiled.connect()
+    client.ask(wire.parse("select 'folded'::text", "held") + wire.sync())
+    client.query("begin /* fails */")
+    messages = client.ask(SPOILED[name])
+    assert (wire.tags_of(messages), wire.errors_of(messages), messages[-1]) == ("EZ", ["42601"], ready("I"))
+    assert postgres.query("select count(*) from spoiled") == [["0"]]
+    assert client.query("select 1") == [["1"]]
+    client.query("begin")
+    client.query("select clock_timestamp()")
+    assert client.query("rollback") == []
+
+
+def test_a_long_query_in_a_block_whose_begin_fails_ends_the_session(spoiled, postgres):
+    client = spoiled.connect()
+    client.query("begin /* fails */")
+    with pytest.raises((wire.Closed, OSError)):
+        client.send(wire.query(INSERT + " -- " + "x" * 8000000))
+        while True:
+            client.read()
+    assert postgres.query("select count(*) from spoiled") == [["0"]]

@@ -19,7 +19,7 @@ static void a_block_of_cacheable_reads_is_served(void **state)
     (void)state;
     struct transaction block = begun(BLOCK_ISOLATION_DEFAULT);
     assert_true(transaction_may_hit(&block, true));
-    transaction_materialise(&block, 1);
+    transaction_materialise(&block);
     assert_false(transaction_may_hit(&block, true)); /* Postgres has not seen a query of it */
     transaction_note(&block, true);
     transaction_settle(&block, 'T');
@@ -34,7 +34,7 @@ static void anything_else_ends_that_until_the_block_ends(void **state)
     (void)state;
     struct transaction block = begun(BLOCK_ISOLATION_READ_COMMITTED);
     transaction_note(&block, false);
-    transaction_materialise(&block, 1);
+    transaction_materialise(&block);
     transaction_note(&block, true);
     transaction_settle(&block, 'T');
     assert_false(transaction_may_hit(&block, true));
@@ -49,7 +49,7 @@ static void a_failed_block_is_not_served_even_when_a_savepoint_saves_it(void **s
 {
     (void)state;
     struct transaction block = begun(BLOCK_ISOLATION_READ_COMMITTED);
-    transaction_materialise(&block, 1);
+    transaction_materialise(&block);
     transaction_settle(&block, 'E');
     assert_false(transaction_may_hit(&block, true));
     transaction_settle(&block, 'T');
@@ -83,11 +83,11 @@ static void the_first_answer_is_kept_and_later_ones_where_begin_said_so(void **s
     (void)state;
     struct transaction block = begun(BLOCK_ISOLATION_DEFAULT);
     assert_true(transaction_may_fill(&block));
-    transaction_materialise(&block, 1);
+    transaction_materialise(&block);
     assert_false(transaction_may_fill(&block));
     transaction_fini(&block);
     block = begun(BLOCK_ISOLATION_READ_COMMITTED);
-    transaction_materialise(&block, 1);
+    transaction_materialise(&block);
     assert_true(transaction_may_fill(&block));
     transaction_settle(&block, 'I');
     assert_false(transaction_may_fill(&block)); /* what one BEGIN said is not for the next */
