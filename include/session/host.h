@@ -50,6 +50,7 @@ static inline uint64_t counter_read(const counter *at)
     X(misses)                                                                                      \
     X(bypasses)                                                                                    \
     X(writes)                                                                                      \
+    X(hits_coalesced)                                                                              \
     X(hits_forced)                                                                                 \
     X(hits_observed)                                                                               \
     X(misses_observed)

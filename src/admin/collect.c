@@ -52,6 +52,7 @@ static void add_traffic(struct metrics *out, const char *name, const struct sums
         {METRIC_HITS_OBSERVED, sums->hits_observed},
         {METRIC_MISSES_OBSERVED, sums->misses_observed},
         {METRIC_MISSES, sums->misses},
+        {METRIC_COALESCED, sums->hits_coalesced},
         {METRIC_BYPASSES, sums->bypasses},
         {METRIC_WRITES, sums->writes},
         {METRIC_LOGINS, sums->client_login_count},

@@ -52,6 +52,7 @@ static void add_reads(struct rows *rows)
         lost += atomic_load(&database->realm->lost);
     }
     add_number(rows, "hits_memory", sum.values[STAT_hits_memory]);
+    add_number(rows, "hits_coalesced", sum.values[STAT_hits_coalesced]);
     add_number(rows, "hits_redis", sum.values[STAT_hits_redis]);
     add_number(rows, "hits_forced", sum.values[STAT_hits_forced]);
     add_number(rows, "hits_observed", sum.values[STAT_hits_observed]);

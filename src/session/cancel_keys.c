@@ -10,7 +10,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "session/session.h"
+#include "session/flight.h"
 
 struct cancel_slot {
     struct host *host;
@@ -102,6 +102,7 @@ void session_cancel(struct session *session)
     case SESSION_ACTIVE:
         server_cancel(session->server);
         break;
+    case SESSION_COALESCING:
     case SESSION_WAITING: {
         if (session->status != 'I') {
             /* The block that it was to begin would be a failed one, which only Postgres can tell. */
@@ -109,7 +110,12 @@ void session_cancel(struct session *session)
             break;
         }
         /* No backend has it yet: the client gets the error, and ReadyForQuery at its unit's end. */
-        pool_leave(&session->waiter);
+        if (session->state == SESSION_COALESCING)
+            flight_stop_waiting(session);
+        else
+            pool_leave(&session->waiter);
+        if (session->fill.on)
+            fill_end(session);
         struct buf out = {0};
         session_error_bytes(&out, "ERROR", "57014", "canceling statement due to user request",
                             NULL);

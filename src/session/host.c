@@ -169,7 +169,7 @@ void host_each_session(struct host *host,
             .prepared_statements = (unsigned)session->statements.count,
             .waiting = session->state == SESSION_WAITING,
             .active = session->state == SESSION_ACTIVE || session->state == SESSION_LOOKUP ||
-                      session->server != NULL,
+                      session->state == SESSION_COALESCING || session->server != NULL,
             .console = session->state == SESSION_CONSOLE,
         };
         visit(context, &view);

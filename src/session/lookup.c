@@ -13,6 +13,7 @@
 #include "base/flaw.h"
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "session/flight.h"
 #include "session/keys.h"
 
 enum {
@@ -397,6 +398,8 @@ static enum lookup_outcome observe(struct session *session, const struct query *
 enum lookup_outcome lookup_query(struct session *session, const struct query *query, bool more)
 {
     struct host *host = session->host;
+    if (session->fill.on) /* of the look before the catalog came */
+        fill_end(session);
     enum reason reason = session_reason(session);
     if (reason == REASON_NONE)
         reason = text_reason(query);
@@ -422,6 +425,8 @@ enum lookup_outcome lookup_query(struct session *session, const struct query *qu
         return observe(session, query, &policy, &key, entry != NULL);
     if (entry) {
         counter_add(&session->stats->hits_memory, 1);
+        if (UNLIKELY(session->unit.coalesced))
+            counter_add(&session->stats->hits_coalesced, 1);
         if (UNLIKELY(policy.forced))
             counter_add(&session->stats->hits_forced, 1);
         send_answer(session, entry_answer(entry), query->extended, query->with_parse, more);
@@ -429,6 +434,8 @@ enum lookup_outcome lookup_query(struct session *session, const struct query *qu
     }
     if (!prepare_fill(session, query, &policy, &key))
         return LOOKUP_FORWARD;
+    if (flight_waits(session))
+        return LOOKUP_WAIT;
     if (host->redis) {
         struct entry_key kept = fill_key(&session->fill);
         if (redis_get(host->redis, &kept, session->fill.begun_wall_ms, session->fill.window_ms,
@@ -451,12 +458,14 @@ void fill_spoil(struct session *session, enum reason reason)
     fill->reason = reason;
     counter_add(&session->host->bypass[reason], 1);
     buf_clear(&fill->answer);
+    flight_end(&fill->flight);
 }
 
 void fill_end(struct session *session)
 {
     struct fill *fill = &session->fill;
     fill->on = false;
+    flight_end(&fill->flight); /* before its key goes */
     buf_clear(&fill->answer);
     buf_shrink(&fill->answer, 0);
     buf_clear(&fill->key);

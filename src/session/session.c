@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "session/flight.h"
 #include "session/place.h"
 
 enum { SESSION_ERROR_MAX = 2048 };
@@ -112,6 +113,10 @@ static void leave_waits(struct session *session)
         redis_cancel(session->lookup);
         session->lookup = NULL;
     }
+    if (session->state == SESSION_COALESCING)
+        flight_stop_waiting(session);
+    if (session->fill.on)
+        fill_end(session);
     if (session->state == SESSION_WAITING || session->state == SESSION_WELCOME)
         pool_leave(&session->waiter);
 }
@@ -161,13 +166,14 @@ static void on_end(struct stream *stream, enum err err, int error_number)
     struct session *session = CONTAINER_OF(stream, struct session, stream);
     switch (session->state) {
     case SESSION_PROVING:
+    case SESSION_COALESCING:
     case SESSION_LOOKUP:
     case SESSION_WAITING:
     case SESSION_ACTIVE:
         /* What the client sent before it closed is still done, as Postgres would; but nobody who is
          * gone stands in the queue for a backend. */
         if (err == ERR_CLOSED && buf_len(&stream->in) && !session->no_more_input &&
-            session->state != SESSION_WAITING) {
+            session->state != SESSION_WAITING && session->state != SESSION_COALESCING) {
             session->no_more_input = true;
             stream_retry(stream);
             return;
@@ -198,6 +204,7 @@ static void on_closed(struct stream *stream)
     struct session *session = CONTAINER_OF(stream, struct session, stream);
     struct host *host = session->host;
     ASSERT(!session->server && !session->lookup && !closing_is_on(&session->closing));
+    ASSERT(!session->fill.flight.on && !session->flight_waiter.flight);
     if (session->console_state && session_console.on_closed)
         session_console.on_closed(session);
     if (session->database) {
@@ -256,6 +263,7 @@ static size_t on_input(struct stream *stream, const uint8_t *data, size_t len)
     case SESSION_WELCOME:
     case SESSION_READY:
     case SESSION_PROVING:
+    case SESSION_COALESCING:
     case SESSION_LOOKUP:
     case SESSION_WAITING:
     case SESSION_ACTIVE:
@@ -335,6 +343,9 @@ void session_tick(struct session *session, uint64_t now_ms)
     case SESSION_CLOSING:
         if (now_ms > session->idle_since_ms + SESSION_FLUSH_TIMEOUT_MS)
             stream_close(&session->stream);
+        break;
+    case SESSION_COALESCING:
+        flight_tick(session, now_ms);
         break;
     case SESSION_PROVING:
         session_move(session, SESSION_READY); /* judged again: it goes on blind in the end */

@@ -5,6 +5,7 @@
  *                                  │ a request ("unit")            │
  *                                  ├─ hit, local answer ───────────┤
  *                                  ├─► PROVING (for a catalog) ────┤
+ *                                  ├─► COALESCING (another's fetch)┤
  *                                  ├─► LOOKUP (Redis) ── hit ──────┤
  *                                  │      └ miss ┐                 │
  *                                  ├─► WAITING (for a backend)     │
@@ -19,6 +20,7 @@
 #pragma once
 
 #include "base/log.h"
+#include "cache/inflight.h"
 #include "coherence/realm.h"
 #include "pgwire/answer.h"
 #include "pgwire/encode.h"
@@ -44,9 +46,12 @@
     X(STARTUP, TO(AUTH) | TO(WELCOME) | TO(CONSOLE) | TO(CLOSING), "login")                        \
     X(AUTH, TO(WELCOME) | TO(CONSOLE) | TO(CLOSING), "login")                                      \
     X(WELCOME, TO(READY) | TO(CLOSING), "login")                                                   \
-    X(READY, TO(PROVING) | TO(LOOKUP) | TO(WAITING) | TO(ACTIVE) | TO(CLOSING) | TO(DRAINING),     \
+    X(READY,                                                                                       \
+      TO(PROVING) | TO(COALESCING) | TO(LOOKUP) | TO(WAITING) | TO(ACTIVE) | TO(CLOSING) |         \
+          TO(DRAINING),                                                                            \
       "idle")                                                                                      \
     X(PROVING, TO(READY) | TO(CLOSING), "active")                                                  \
+    X(COALESCING, TO(READY) | TO(CLOSING), "active")                                               \
     X(LOOKUP, TO(READY) | TO(CLOSING), "active")                                                   \
     X(WAITING, TO(READY) | TO(CLOSING), "waiting")                                                 \
     X(ACTIVE, TO(READY) | TO(DRAINING) | TO(CLOSING), "active")                                    \
@@ -80,6 +85,7 @@ struct client_statement {
 /* How the answer of a unit could be stored. */
 struct fill {
     bool on;
+    struct flight flight; /* for those who miss the same meanwhile */
     uint32_t stamp_count;
     struct stamp stamps[ENTRY_STAMPS_MAX];
     struct hash128 hash;
@@ -101,7 +107,9 @@ struct fill {
 
 /* The unit at hand. */
 struct unit {
-    bool begun; /* it was looked at: the fields below hold */
+    bool begun;     /* it was looked at: the fields below hold */
+    bool coalesced; /* it waited for another's fetch: not again */
+    uint64_t coalescing_since_ms;
     bool blind; /* no catalog came in time: it goes on without */
     uint64_t proving_since_ms;
     bool forward;       /* decided: it goes to the backend */
@@ -181,6 +189,8 @@ struct session {
     struct server *server; /* held */
     struct pool_waiter waiter;
     struct redis_lookup *lookup;
+    struct flight_waiter flight_waiter; /* COALESCING */
+    struct loop_post landed;            /* its fetch has ended */
     uint8_t status; /* of the last ReadyForQuery that the client got: I T E */
     struct transaction transaction;
     enum pin pin;

@@ -190,7 +190,8 @@ static size_t take_query(struct session *session, const struct pgwire_frame *fra
         return begin_forward(session, data, len);
     struct query query = {.text = session_slice(text)};
     query_scan(session->host, &query);
-    counter_add(&session->stats->received, frame->len);
+    if (!unit->coalesced)
+        counter_add(&session->stats->received, frame->len);
     bool more = len > frame->len;
     if (lazy_answer_query(session, &query, more)) {
         unit_reset(session);
@@ -417,7 +418,8 @@ static size_t take_batch(struct session *session, const uint8_t *data, size_t le
         if (answered)
             return answered;
         if (one) {
-            counter_add(&session->stats->received, whole);
+            if (!unit->coalesced)
+                counter_add(&session->stats->received, whole);
             switch (lookup_query(session, &query, len > whole)) {
             case LOOKUP_HIT:
                 counter_add(&session->stats->bind_count, 1);
@@ -532,6 +534,7 @@ bool unit_is_busy(const struct session *session)
     const struct unit *unit = &session->unit;
     switch (session->state) {
     case SESSION_PROVING:
+    case SESSION_COALESCING:
     case SESSION_LOOKUP:
     case SESSION_WAITING:
         return true;
