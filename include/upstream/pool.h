@@ -38,6 +38,8 @@ struct pool_waiter {
     struct profile *profile; /* borrowed: its owner holds a reference while it waits */
     uint64_t since_us;       /* clock_now_us when it began to wait */
     uint64_t ticket;         /* order of arrival in the process */
+    uint64_t home;           /* id of the server that it had best get; 0: any */
+    bool wants_home;         /* it wants none that is the home of somebody else */
     struct server *granted;  /* set under the mutex, delivered on the waiter's loop */
     struct loop_post post;
     int state;                    /* private to the pool; 0: does not wait */
@@ -89,8 +91,27 @@ struct pool *pool_get(struct database *database, struct slice role);
 struct pool *pool_at(struct database *database, unsigned index);
 
 /* An idle backend of this profile that `loop` itself holds, ACTIVE now, if nobody waits, the
- * database is not paused, and there is one; else NULL: then pool_wait. The fast path of a miss. */
-struct server *pool_take(struct profile *profile, struct loop *loop);
+ * database is not paused, and there is one; else NULL: then pool_wait. The fast path of a miss.
+ * home  Id of the server that it had best be, 0: any. */
+struct server *pool_take(struct profile *profile, struct loop *loop, uint64_t home);
+
+/* The server connection that a client comes back to, and whose process id it was told. */
+struct pool_home {
+    uint64_t server_id; /* 0: none */
+    uint32_t backend_pid;
+};
+enum home_offer {
+    HOME_FOUND,    /* in *out_home */
+    HOME_MAY_COME, /* none is idle, but there is room: pool_wait with wants_home, not for long */
+    HOME_NONE      /* there is no room */
+};
+/* A home for a client that logs in. */
+enum home_offer pool_find_home(struct profile *profile, struct loop *loop,
+                               struct pool_home *out_home);
+/* The same with a server that the caller was granted; none if it is somebody else's. */
+struct pool_home server_make_home(struct server *server);
+/* The client is gone. Clears *home. */
+void pool_leave_home(struct pool *pool, struct pool_home *home);
 
 /* Queues `waiter` (loop, profile, callbacks set). It ends by on_ready, on_failed (also after
  * query_wait_timeout), or pool_leave. */

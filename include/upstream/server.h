@@ -84,6 +84,7 @@ struct server {
     struct pool_waiter *waiter; /* granted to it, not delivered yet */
     struct loop_post post;
     bool posted;
+    bool is_home; /* a session comes back to it: home.c */
     /* Of its loop: */
     struct login *login; /* until it is logged in */
     struct link cancels; /* of this server */

@@ -249,16 +249,28 @@ static void enter(struct session *session)
 static void on_ready(struct pool_waiter *waiter, struct server *server)
 {
     struct session *session = CONTAINER_OF(waiter, struct session, waiter);
+    session->home = server_make_home(server);
     server_release(server, false);
     session->facts = profile_facts_ref(session->profile);
     ASSERT(session->facts != NULL);
     enter(session);
 }
 
+/* No backend comes to be its home: what is known of its profile will do. */
+static void stop_looking(struct session *session)
+{
+    session->login->home_since_ms = 0;
+    session->login->homeless = true;
+    auth_learn_facts(session);
+}
+
 static void on_failed(struct pool_waiter *waiter, const struct pool_failure *failure)
 {
     struct session *session = CONTAINER_OF(waiter, struct session, waiter);
-    session_fail(session, failure->sqlstate, failure->message, failure->detail);
+    if (session->login->home_since_ms)
+        stop_looking(session);
+    else
+        session_fail(session, failure->sqlstate, failure->message, failure->detail);
 }
 
 /* Roles or settings may have changed a moment ago (ALTER ROLE, DO ...): the control connection is
@@ -280,18 +292,33 @@ static bool waits_for_settings(struct session *session)
 
 void auth_learn_facts(struct session *session)
 {
-    session->login->waits = waits_for_settings(session);
-    if (session->login->waits)
+    struct login *login = session->login;
+    uint64_t now_ms = loop_now_ms(session->host->loop);
+    if (login->home_since_ms) {
+        if (now_ms - login->home_since_ms >= SESSION_HOME_MS) {
+            pool_leave(&session->waiter);
+            stop_looking(session);
+        }
+        return;
+    }
+    login->waits = waits_for_settings(session);
+    if (login->waits)
         return;
     session->facts = profile_facts_ref(session->profile);
-    if (session->facts && !session->facts->outdated) {
+    bool known = session->facts && !session->facts->outdated;
+    if (known && (login->homeless || pool_find_home(session->profile, session->host->loop,
+                                                    &session->home) != HOME_MAY_COME)) {
         enter(session);
         return;
     }
     profile_facts_unref(session->facts);
     session->facts = NULL;
+    if (known)
+        login->home_since_ms = now_ms;
     session->waiter.loop = session->host->loop;
     session->waiter.profile = session->profile;
+    session->waiter.home = 0;
+    session->waiter.wants_home = known;
     session->waiter.on_ready = on_ready;
     session->waiter.on_failed = on_failed;
     pool_wait(&session->waiter);

@@ -1,6 +1,7 @@
 /* Cancel keys: which session on which worker a CancelRequest means.
  *
- * The keys are ours: a client never learns a backend's. A request is a post to the session's loop
+ * The secrets are ours: a client never learns a backend's. The process id is that of the client's
+ * home if it has one, else one that no process can have. A request is a post to the session's loop
  * that names the session by id, so a session that has ended meanwhile is simply not found.
  *
  * Threads  The table has a mutex; session_cancel runs on the session's loop.
@@ -11,6 +12,9 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "session/flight.h"
+
+/* Linux gives no process a larger id than 2^22. */
+enum { MADE_UP_PID_MIN = 1 << 22 };
 
 struct cancel_slot {
     struct host *host;
@@ -43,10 +47,11 @@ void cancel_keys_add(struct session *session)
     slot->secret_len = session->cancel_secret_len;
     memcpy(slot->secret, session->cancel_secret, slot->secret_len);
     pthread_mutex_lock(&mutex);
-    do {
+    session->cancel_pid = session->home.backend_pid;
+    while (!session->cancel_pid || table_get(&slots, pid_key(&session->cancel_pid))) {
         clock_random(&session->cancel_pid, sizeof(session->cancel_pid));
-        session->cancel_pid &= 0x7fffffffu;
-    } while (session->cancel_pid == 0 || table_get(&slots, pid_key(&session->cancel_pid)));
+        session->cancel_pid = (session->cancel_pid & 0x7fffffffu) | MADE_UP_PID_MIN;
+    }
     table_put(&slots, pid_key(&session->cancel_pid), slot);
     pthread_mutex_unlock(&mutex);
 }

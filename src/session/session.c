@@ -214,6 +214,8 @@ static void on_closed(struct stream *stream)
             log_debug("client gone", "session", log_num((int64_t)session->id), NULL);
     }
     cancel_keys_remove(session);
+    if (session->pool)
+        pool_leave_home(session->pool, &session->home);
     link_remove(&session->link);
     host->session_count--;
     atomic_fetch_sub(&host->placed, 1);
@@ -352,7 +354,7 @@ void session_tick(struct session *session, uint64_t now_ms)
         stream_resume(&session->stream);
         break;
     case SESSION_WELCOME:
-        if (session->login->waits)
+        if (session->login->waits || session->login->home_since_ms)
             auth_learn_facts(session);
         break;
     case SESSION_LOOKUP:

@@ -63,6 +63,7 @@ enum session_state { SESSION_STATES(SESSION_ENUM) SESSION_STATE_COUNT };
 #undef SESSION_ENUM
 
 enum {
+    SESSION_HOME_MS = 1000,            /* how long a login waits for a home */
     SESSION_OUTPUT_MAX = 128 * 1024,   /* unsent to the client: then the backend is paused */
     SESSION_FORWARD_MAX = 256 * 1024,  /* unsent to the backend: then the client is paused */
     SESSION_TEXT_MAX = 1 << 20,        /* a longer Query or unnamed Parse is streamed, not read */
@@ -146,7 +147,9 @@ struct login {
     bool scram_proven;
     bool asked_ssl;
     bool asked_gss;
-    bool waits; /* for the catalog that is on its way: WELCOME */
+    bool waits;             /* for the catalog that is on its way: WELCOME */
+    bool homeless;          /* no home came in time */
+    uint64_t home_since_ms; /* waits for a home: WELCOME */
     uint64_t settings_since_ms;
     struct buf params; /* for the profile: name\0value\0 pairs */
     char *user;
@@ -188,6 +191,7 @@ struct session {
 
     struct server *server; /* held */
     struct pool_waiter waiter;
+    struct pool_home home; /* the backend it comes back to, whose process id the client was told */
     struct redis_lookup *lookup;
     struct flight_waiter flight_waiter; /* COALESCING */
     struct loop_post landed;            /* its fetch has ended */

@@ -84,10 +84,13 @@ static size_t begin_forward(struct session *session, const uint8_t *data, size_t
     if (!session->xact_since_us)
         session->xact_since_us = unit->since_us;
     if (!session->server) {
-        struct server *server = pool_take(session->profile, session->host->loop);
+        struct server *server =
+            pool_take(session->profile, session->host->loop, session->home.server_id);
         if (!server) {
             session->waiter.loop = session->host->loop;
             session->waiter.profile = session->profile;
+            session->waiter.home = session->home.server_id;
+            session->waiter.wants_home = false;
             session->waiter.on_ready = on_ready;
             session->waiter.on_failed = on_failed;
             session_move(session, SESSION_WAITING);

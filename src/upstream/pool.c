@@ -136,23 +136,36 @@ void login_failure_clear(struct login_failure *failure)
     *failure = (struct login_failure){0};
 }
 
+/* The idle one that `loop` holds and that is best taken: the client's home, or else one that is
+ * nobody's home. NULL also when the home is idle on another loop. */
+static struct server *best_idle(const struct profile *profile, const struct loop *loop,
+                                uint64_t home)
+{
+    struct server *best = NULL;
+    uint64_t now_ms = monotonic_ms();
+    LINK_EACH (&profile->pool->idle, at) {
+        struct server *server = CONTAINER_OF(at, struct server, link);
+        if (server->profile != profile || server_is_stale(server, now_ms))
+            continue;
+        if (server->id == home)
+            return server->loop == loop ? server : NULL;
+        if (server->loop != loop || (best && (!best->is_home || server->is_home)))
+            continue;
+        best = server;
+        if (!home && !best->is_home)
+            break;
+    }
+    return best;
+}
+
 /* An idle one that `loop` holds and that needs no check, ACTIVE now, or NULL. */
-static struct server *take_idle(struct profile *profile, const struct loop *loop)
+static struct server *take_idle(struct profile *profile, const struct loop *loop, uint64_t home)
 {
     struct pool *pool = profile->pool;
     struct server *found = NULL;
-    uint64_t now_ms = monotonic_ms();
     pool_lock(pool);
-    if (link_is_empty(&pool->waiters) && !atomic_load(&pool->database->paused)) {
-        LINK_EACH (&pool->idle, at) {
-            struct server *server = CONTAINER_OF(at, struct server, link);
-            if (server->loop == loop && server->profile == profile &&
-                !server_is_stale(server, now_ms)) {
-                found = server;
-                break;
-            }
-        }
-    }
+    if (link_is_empty(&pool->waiters) && !atomic_load(&pool->database->paused))
+        found = best_idle(profile, loop, home);
     if (found) {
         server_move_to(found, SERVER_ACTIVE);
         pool->stats->assignments++;
@@ -161,11 +174,11 @@ static struct server *take_idle(struct profile *profile, const struct loop *loop
     return found;
 }
 
-struct server *pool_take(struct profile *profile, struct loop *loop)
+struct server *pool_take(struct profile *profile, struct loop *loop, uint64_t home)
 {
     struct server *server;
     do {
-        server = take_idle(profile, loop);
+        server = take_idle(profile, loop, home);
     } while (server && !server_is_sound(server));
     return server;
 }

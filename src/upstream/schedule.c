@@ -2,8 +2,9 @@
  *
  * Waiters are looked at in the order in which they began to wait. For each, the first that is
  * possible happens:
- *   1. an idle server of its profile is granted, best one that its own loop holds; one that has been
- *      unused for server_check_delay is checked first, and it waits for that;
+ *   1. an idle server of its profile is granted: its home, or else nobody's home, or else any; best one
+ *      that its own loop holds; one that has been unused for server_check_delay is checked first, and
+ *      it waits for that;
  *   2. one of its profile is on the way (logging in, being reset, being given back), and no earlier
  *      waiter counts on that one: it waits for it;
  *   3. logins of its profile fail: it is told so, unless a server of its profile lives;
@@ -101,10 +102,17 @@ struct server *pool_oldest_idle(struct pool *pool)
     return first->state_since_ms < last->state_since_ms ? first : last;
 }
 
-/* The idle server of `pool` that was used least recently, if it may go. */
-static struct server *oldest_idle(struct pool *pool, bool patient, uint64_t now_ms)
+/* The idle server of `pool` that was used least recently, if it may go. `spare`: nobody's home. */
+static struct server *oldest_idle(struct pool *pool, bool patient, bool spare, uint64_t now_ms)
 {
     struct server *server = pool_oldest_idle(pool);
+    if (spare && server && server->is_home) {
+        server = NULL;
+        LINK_EACH (&pool->idle, at) {
+            if (!server_at(at)->is_home)
+                server = server_at(at);
+        }
+    }
     if (!server)
         return NULL;
     if (!patient && elapsed(now_ms, server->state_since_ms) < POOL_PROFILE_PATIENCE_MS)
@@ -113,13 +121,13 @@ static struct server *oldest_idle(struct pool *pool, bool patient, uint64_t now_
 }
 
 /* Closes an idle server so that `pool` can open one. False: there is none that may go. */
-static bool evict(struct pool *pool, enum room room, bool patient, uint64_t now_ms)
+static bool evict(struct pool *pool, enum room room, bool patient, bool spare, uint64_t now_ms)
 {
-    struct server *victim = oldest_idle(pool, patient, now_ms);
+    struct server *victim = oldest_idle(pool, patient, spare, now_ms);
     struct database *database = pool->database;
     if (room == ROOM_DATABASE_FULL) {
         for (unsigned i = 0; i < database->pool_count; i++) {
-            struct server *other = oldest_idle(database->pool_list[i], patient, now_ms);
+            struct server *other = oldest_idle(database->pool_list[i], patient, spare, now_ms);
             if (other && (!victim || other->state_since_ms < victim->state_since_ms))
                 victim = other;
         }
@@ -172,23 +180,27 @@ static unsigned count_closing(const struct pool *pool)
     return count;
 }
 
-/* The best idle server for the waiter: one of its loop before others, one that may be handed out
- * before one that has to be checked first. */
+enum { RANK_HOME = 8 }; /* the best rank of all but a home, which has a higher one */
+
+/* The best idle server for the waiter: its home before others, nobody's home before somebody else's,
+ * one that may be handed out before one that has to be checked first, one of its loop before others. */
 static struct server *idle_for(struct walk *walk, const struct pool_waiter *waiter)
 {
     struct server *best = NULL;
     unsigned best_rank = 0;
     LINK_EACH (&walk->pool->idle, at) {
         struct server *server = server_at(at);
-        if (server->profile != waiter->profile)
+        if (server->profile != waiter->profile || (waiter->wants_home && server->is_home))
             continue;
-        unsigned rank =
-            1u + (server->loop == waiter->loop) + (server_is_stale(server, walk->now_ms) ? 0 : 2);
+        unsigned rank = 1u + (server->loop == waiter->loop) +
+                        (server_is_stale(server, walk->now_ms) ? 0 : 2) + (server->is_home ? 0 : 4);
+        if (server->id == waiter->home)
+            rank += RANK_HOME;
         if (rank > best_rank) {
             best = server;
             best_rank = rank;
         }
-        if (rank == 4)
+        if (rank > RANK_HOME || (rank == RANK_HOME && !waiter->home))
             break;
     }
     return best;
@@ -317,7 +329,8 @@ static bool serve(struct walk *walk, struct pool_waiter *waiter)
         return true;
     }
     bool patient = waited_ms >= POOL_PROFILE_PATIENCE_MS;
-    return evict(pool, room, patient, walk->now_ms) || !link_is_empty(&pool->idle);
+    return evict(pool, room, patient, waiter->wants_home, walk->now_ms) ||
+           !link_is_empty(&pool->idle);
 }
 
 static void fail_all(struct pool *pool, const struct login_failure *failure)

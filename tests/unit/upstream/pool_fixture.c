@@ -352,7 +352,7 @@ void client_wait(struct client *client)
 static void do_take(void *argument)
 {
     struct client *client = argument;
-    struct server *server = pool_take(client->profile, &client->worker->loop);
+    struct server *server = pool_take(client->profile, &client->worker->loop, client->waiter.home);
     if (server)
         got(client, server);
 }

@@ -104,6 +104,64 @@ static void serves_waiters_of_both_loops_in_the_order_of_their_coming(void **sta
         client_fini(&clients[i]);
 }
 
+static void a_home_goes_to_its_client_and_to_others_only_when_nothing_else_is_idle(void **state)
+{
+    (void)state;
+    struct client first, second, guest;
+    client_init(&first, 0, "alice", "");
+    client_init(&second, 0, "alice", "");
+    client_init(&guest, 0, "alice", "");
+    client_acquire(&first);
+    client_acquire(&second);
+    struct pool_home home = server_make_home(first.server);
+    assert_int_equal(home.backend_pid, first.pid);
+    assert_int_equal(server_make_home(first.server).server_id, 0); /* it is taken */
+    first.waiter.home = home.server_id;
+    client_release(&second, false);
+    client_release(&first, false); /* the warmest */
+    int pid_of_home = first.pid, pid_of_other = second.pid;
+    assert_true(client_take(&guest));
+    assert_int_equal(guest.pid, pid_of_other);
+    assert_true(client_take(&second));
+    assert_int_equal(second.pid, pid_of_home);
+    client_release(&second, false);
+    client_release(&guest, false);
+    assert_true(client_take(&first));
+    assert_int_equal(first.pid, pid_of_home);
+    client_release(&first, false);
+    pool_leave_home(first.profile->pool, &home);
+    client_fini(&guest);
+    client_fini(&second);
+    client_fini(&first);
+}
+
+static void a_home_is_offered_while_there_is_room(void **state)
+{
+    (void)state;
+    pools_configure("pool_size=2", "");
+    struct client client;
+    client_init(&client, 0, "alice", "");
+    struct loop *loop = &client.worker->loop;
+    struct pool_home homes[2] = {{0}}, none = {0};
+    assert_int_equal(pool_find_home(client.profile, loop, &none), HOME_MAY_COME);
+    client_acquire(&client);
+    homes[0] = server_make_home(client.server);
+    client_release(&client, false);
+    assert_int_equal(pool_find_home(client.profile, loop, &none), HOME_MAY_COME);
+    client.waiter.wants_home = true;
+    client_acquire(&client);
+    assert_int_not_equal(client.server->id, homes[0].server_id);
+    client_release(&client, false);
+    assert_int_equal(pool_find_home(client.profile, loop, &homes[1]), HOME_FOUND);
+    assert_int_equal(pool_find_home(client.profile, loop, &none), HOME_NONE);
+    assert_int_equal(none.server_id, 0);
+    struct pool_home left = homes[0];
+    pool_leave_home(client.profile->pool, &left);
+    assert_int_equal(pool_find_home(client.profile, loop, &left), HOME_FOUND);
+    assert_int_equal(left.server_id, homes[0].server_id);
+    client_fini(&client);
+}
+
 static void prefers_an_idle_server_of_the_waiters_loop(void **state)
 {
     (void)state;
@@ -368,6 +426,8 @@ int main(void)
         POOLS_TEST(take_finds_an_idle_server_of_its_loop_and_profile_only),
         POOLS_TEST(opens_up_to_pool_size_and_no_more),
         POOLS_TEST(serves_waiters_of_both_loops_in_the_order_of_their_coming),
+        POOLS_TEST(a_home_goes_to_its_client_and_to_others_only_when_nothing_else_is_idle),
+        POOLS_TEST(a_home_is_offered_while_there_is_room),
         POOLS_TEST(prefers_an_idle_server_of_the_waiters_loop),
         POOLS_TEST(a_loop_that_gives_its_last_server_away_gets_a_new_one),
         POOLS_TEST(one_who_leaves_gets_no_callback_and_the_next_gets_its_server),
