@@ -3,6 +3,7 @@ room, else one that no process has."""
 
 import contextlib
 
+import servers
 import wire
 from test_pool import pool_row, servers_of
 from test_regressions import cancel
@@ -51,12 +52,17 @@ def test_a_home_is_anybodys_while_nobody_is_there(make_proxy, postgres):
 
 def test_without_room_ids_are_made_up_and_cancel_all_the_same(make_proxy, postgres):
     proxy = make_proxy(postgres, default_pool_size=2)
+
+    def sleeping():
+        seen = "select count(*) from pg_stat_activity where query = 'select pg_sleep(60)' and state = 'active'"
+        return postgres.query(seen) == [["1"]]
+
     with contextlib.ExitStack() as stack:
         clients = connect_many(stack, proxy, 4)
         assert [client.pid < NO_PROCESS for client in clients] == [True, True, False, False]
         for client in clients:
             client.send(wire.query("select pg_sleep(60)"))
-            assert client.is_silent(0.1)
+            assert servers.wait_until(sleeping)
             cancel(proxy, client)
             assert wire.errors_of(client.read_until()) == ["57014"]
 
