@@ -5,7 +5,7 @@ import contextlib
 
 import servers
 import wire
-from test_pool import pool_row, servers_of
+from test_pool import clients_of, pool_row, servers_of
 from test_regressions import cancel
 
 NO_PROCESS = 1 << 22
@@ -73,6 +73,7 @@ def test_a_home_goes_to_the_next_client(make_proxy, postgres):
         clients = connect_many(stack, proxy, 3)
         told = clients[1].pid
         clients[1].close()
+        assert servers.wait_until(lambda: clients_of(pool_row(proxy)) == 2)
         assert stack.enter_context(proxy.connect()).pid == told
         assert servers_of(pool_row(proxy)) == 3
 
