@@ -196,6 +196,10 @@ static bool on_column(struct walk *walk, const ProtobufCMessage *message)
     if (!last)
         return false; /* a star */
     column_deny(walk, last);
+    /* The result of (.. column ..)::text may have the column's name (FigureColname in
+     * parse_target.c), and outside that name is no longer the table's column. */
+    if (walk->under_cast > 0)
+        facts_add(walk->facts, FACT_LABEL, NULL, last, 0);
     if (column->n_fields > 1)
         facts_add(walk->facts, FACT_ATTRIBUTE, NULL, last, 0);
     else if (strcmp(last, "system_user") == 0) /* a function of newer servers */
@@ -332,6 +336,7 @@ static bool on_type_name(struct walk *walk, const ProtobufCMessage *message)
 static bool on_cast(struct walk *walk, const ProtobufCMessage *message)
 {
     const PgQuery__TypeCast *cast = (const PgQuery__TypeCast *)message;
+    bool text = true;
 
     if (cast->type_name) {
         const char *schema;
@@ -342,9 +347,13 @@ static bool on_cast(struct walk *walk, const ProtobufCMessage *message)
         if (LISTED(name, datetime_calls) && argument_is_checked(walk, cast->arg, 0))
             flags |= FACT_CHECKED;
         cast_add(walk, cast->type_name, flags);
+        text = cast->type_name->n_array_bounds > 0 ||
+               (!LISTED(name, datetime_targets) && !LISTED(name, scalar_types));
     }
+    walk->under_cast += text;
     if (cast->arg)
         walk_message(walk, &cast->arg->base);
+    walk->under_cast -= text;
     return false;
 }
 

@@ -14,7 +14,8 @@ enum { WALK_DEPTH_MAX = 8000 };
 struct walk {
     struct facts *facts;
     unsigned depth;
-    bool plan_only; /* EXPLAIN without ANALYZE: nothing is written */
+    unsigned under_cast; /* casts around to types that may be or hold a text */
+    bool plan_only;      /* EXPLAIN without ANALYZE: nothing is written */
 };
 
 struct walk_rule {
