@@ -8,6 +8,7 @@
  */
 #include "analyze_walk.h"
 
+#include "reach.h"
 #include "sql/scan.h"
 
 static const char *const system_columns[] = {"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"};
@@ -70,6 +71,7 @@ void walk_creates(struct walk *walk, const PgQuery__RangeVar *relation)
         return;
     if (relation && relation_is_temporary(relation))
         facts_pin(walk->facts, PIN_TEMPORARY, 0);
+    walk->facts->reach |= REACH_EVENTS;
     if (!relation || !relation->relpersistence || strcmp(relation->relpersistence, "t") != 0)
         walk->facts->effects |= EFFECT_WRITES_ALL | EFFECT_DDL;
 }

@@ -3,6 +3,7 @@
 #include "analyze_walk.h"
 
 #include "base/macros.h"
+#include "body.h"
 
 enum { CURSOR_HOLD = 0x0020 }; /* CURSOR_OPT_HOLD of parsenodes.h */
 
@@ -168,7 +169,55 @@ static void on_create_sequence(struct walk *walk, const PgQuery__Node *statement
 
 static void on_refresh(struct walk *walk, const PgQuery__Node *statement)
 {
+    walk->facts->reach |= REACH_EVENTS;
     walk_relation(walk, FACT_WRITE, statement->refresh_mat_view_stmt->relation);
+}
+
+static void on_body_word(void *context, enum fact_kind kind, const char *schema, const char *name)
+{
+    facts_add_copy(context, kind, schema, name, FACT_BODY);
+}
+
+/* The text of an option of DO, or NULL. */
+static const char *do_option(const PgQuery__DoStmt *statement, const char *name)
+{
+    for (size_t i = 0; i < statement->n_args; i++) {
+        const PgQuery__Node *option = statement->args[i];
+
+        if (option->node_case == PG_QUERY__NODE__NODE_DEF_ELEM && option->def_elem->defname &&
+            strcmp(option->def_elem->defname, name) == 0)
+            return walk_string(option->def_elem->arg);
+    }
+    return NULL;
+}
+
+static void on_do(struct walk *walk, const PgQuery__Node *statement)
+{
+    const char *language = do_option(statement->do_stmt, "language");
+    const char *body = do_option(statement->do_stmt, "as");
+
+    walk->facts->calls = walk->facts->body = true;
+    if (body && (!language || strcmp(language, "plpgsql") == 0))
+        walk->facts->reach |=
+            body_read(slice_of_text(body), BODY_PLPGSQL, on_body_word, walk->facts);
+    else
+        walk->facts->reach |= REACH_UNKNOWN | REACH_COMMITS;
+}
+
+static void on_call(struct walk *walk, const PgQuery__Node *statement)
+{
+    walk->facts->calls = true;
+    walk->facts->planned = true;
+    if (statement->call_stmt->funccall)
+        walk_message(walk, &statement->call_stmt->funccall->base);
+    else
+        walk->facts->reach |= REACH_UNKNOWN | REACH_COMMITS;
+}
+
+static void on_comment(struct walk *walk, const PgQuery__Node *statement)
+{
+    (void)statement;
+    walk->facts->reach |= REACH_EVENTS;
 }
 
 static bool object_is_shared(int kind)
@@ -220,7 +269,7 @@ static const struct statement_rule rules[] = {
     {CASE(NOTIFY_STMT), 0, PIN_NONE, NULL},
     {CASE(LOCK_STMT), 0, PIN_NONE, NULL},
     {CASE(CONSTRAINTS_SET_STMT), 0, PIN_NONE, NULL},
-    {CASE(COMMENT_STMT), 0, PIN_NONE, NULL},
+    {CASE(COMMENT_STMT), 0, PIN_NONE, on_comment},
     {CASE(VACUUM_STMT), 0, PIN_NONE, NULL}, /* ANALYZE too */
     {CASE(CLUSTER_STMT), 0, PIN_NONE, NULL},
     {CASE(REINDEX_STMT), 0, PIN_NONE, NULL},
@@ -229,8 +278,8 @@ static const struct statement_rule rules[] = {
     {CASE(EXECUTE_STMT), EFFECTS_FUNCTION | EFFECT_NAMES, PIN_FUNCTION, NULL},
     {CASE(DEALLOCATE_STMT), EFFECT_DEALLOCATE, PIN_NONE, NULL},
     {CASE(LOAD_STMT), EFFECT_DIRTY, PIN_UNKNOWN, NULL},
-    {CASE(DO_STMT), EFFECTS_UNKNOWN, PIN_UNKNOWN, NULL},
-    {CASE(CALL_STMT), EFFECTS_UNKNOWN, PIN_UNKNOWN, NULL},
+    {CASE(DO_STMT), 0, PIN_NONE, on_do},
+    {CASE(CALL_STMT), 0, PIN_NONE, on_call},
     {CASE(CREATE_TABLE_AS_STMT), 0, PIN_NONE, on_create_as},
     {CASE(CREATE_STMT), 0, PIN_NONE, on_create},
     {CASE(VIEW_STMT), 0, PIN_NONE, on_create_view},

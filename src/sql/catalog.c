@@ -56,7 +56,7 @@ bool catalog_write_closure(const struct catalog *catalog, uint32_t oid, uint32_t
     if (!relation || relation->system)
         return false;
     const struct closure *closure = &relation->closures[CLOSURE_TRUNCATE]; /* the largest */
-    if (closure->all || closure->code)
+    if (closure->reach & (REACH_ALL | REACH_DDL))
         return false;
     for (size_t i = 0; i < closure->count; i++)
         out[i] = catalog->closures[closure->first + i];

@@ -13,19 +13,21 @@ struct catalog_block {
     char data[];
 };
 
-const char *catalog_text(struct catalog *catalog, struct slice text)
+/* A copy of `text` with a zero byte behind it, in the first of *blocks or a new one. What that takes
+ * is added to *bytes. */
+static char *text_keep(struct catalog_block **blocks, size_t *bytes, struct slice text)
 {
-    struct catalog_block *block = catalog->blocks;
+    struct catalog_block *block = *blocks;
 
     if (!block || block->size - block->used <= text.len) {
         size_t size = size_max(BLOCK_SIZE, text.len + 1);
 
         block = mem_alloc(sizeof(*block) + size);
-        block->next = catalog->blocks;
+        block->next = *blocks;
         block->used = 0;
         block->size = size;
-        catalog->blocks = block;
-        catalog->bytes += sizeof(*block) + size;
+        *blocks = block;
+        *bytes += sizeof(*block) + size;
     }
     char *copy = block->data + block->used;
     if (text.len > 0)
@@ -33,6 +35,11 @@ const char *catalog_text(struct catalog *catalog, struct slice text)
     copy[text.len] = '\0';
     block->used += text.len + 1;
     return copy;
+}
+
+const char *catalog_text(struct catalog *catalog, struct slice text)
+{
+    return text_keep(&catalog->blocks, &catalog->bytes, text);
 }
 
 void catalog_blocks_free(struct catalog_block *blocks)
@@ -77,6 +84,12 @@ void catalog_builder_destroy(struct catalog_builder *builder)
     mem_free(builder->foreign_keys);
     mem_free(builder->triggers);
     mem_free(builder->indexes);
+    mem_free(builder->event_triggers);
+    mem_free(builder->bodies);
+    mem_free(builder->aggregates);
+    mem_free(builder->edges);
+    mem_free(builder->functions_by_name);
+    catalog_blocks_free(builder->texts);
     mem_free(builder->codes);
     mem_free(builder->dependencies);
     mem_free(builder->arguments);
@@ -191,6 +204,46 @@ static bool function_add(struct catalog_builder *builder, const struct slice *va
     function.in_pg_catalog = strcmp(function.schema, "pg_catalog") == 0;
     function.default_count = (uint16_t)defaults;
     *BUILDER_ADD(builder, functions) = function;
+    return true;
+}
+
+/* A text that is read when all rows have come; without data if there is none or no room for it. */
+static struct slice source_keep(struct catalog_builder *builder, struct slice value)
+{
+    size_t bytes = 0;
+
+    if (!value.data || value.len > BODIES_TEXT_MAX - builder->texts_len)
+        return (struct slice){0};
+    builder->texts_len += value.len;
+    return slice_of(text_keep(&builder->texts, &bytes, value), value.len);
+}
+
+static bool body_add(struct catalog_builder *builder, const struct slice *values)
+{
+    struct raw_body body = {0};
+
+    if (!oid_read(values[0], &body.function) || !char_read(values[1], &body.language) ||
+        !values[2].data || !char_read(values[3], &body.settings))
+        return false;
+    struct slice extension = source_keep(builder, values[2]);
+    body.extension = extension.data ? (const char *)extension.data : "";
+    body.source = source_keep(builder, values[4]);
+    body.query = source_keep(builder, values[5]);
+    body.defaults = source_keep(builder, values[6]);
+    if (values[6].data && !body.defaults.data)
+        body.language = 'o'; /* not all of it can be read */
+    *BUILDER_ADD(builder, bodies) = body;
+    return true;
+}
+
+static bool aggregate_add(struct catalog_builder *builder, const struct slice *values)
+{
+    struct raw_aggregate aggregate = {0};
+
+    if (!oid_read(values[0], &aggregate.function) || !values[1].data)
+        return false;
+    aggregate.calls = (const char *)source_keep(builder, values[1]).data;
+    *BUILDER_ADD(builder, aggregates) = aggregate;
     return true;
 }
 
@@ -374,8 +427,14 @@ static bool row_add(struct catalog_builder *builder, enum catalog_query query,
     case CATALOG_QUERY_CODE:
         return code_add(builder, values);
     case CATALOG_QUERY_EVENT_TRIGGERS:
-        builder->catalog->event_triggers = true;
+        if (!oid_read(values[0], &pair.from))
+            return false;
+        *BUILDER_ADD(builder, event_triggers) = pair;
         return true;
+    case CATALOG_QUERY_BODIES:
+        return body_add(builder, values);
+    case CATALOG_QUERY_AGGREGATES:
+        return aggregate_add(builder, values);
     case CATALOG_QUERY_INDEXES:
         return index_add(builder, values);
     case CATALOG_QUERY_COUNT:
@@ -398,6 +457,7 @@ enum err catalog_builder_finish(struct catalog_builder *builder, uint64_t versio
     struct catalog *catalog = builder->catalog;
 
     catalog_derive_types(builder);
+    catalog_derive_arrays(builder);
     catalog_derive_functions(builder);
     catalog_derive_code(builder);
     catalog_derive_relations(builder);

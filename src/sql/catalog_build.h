@@ -27,6 +27,39 @@ struct raw_function {
     /* derived */
     bool read_allowed;
     enum function_effect effect;
+    const struct raw_body *body; /* NULL: built in, or an aggregate */
+};
+
+/* What is known of a function of users beyond its name. */
+struct raw_body {
+    uint32_t function;
+    char language;         /* see CATALOG_QUERY_BODIES */
+    char settings;         /* likewise */
+    const char *extension; /* "" if it belongs to none */
+    /* In builder->texts; data == NULL: none, or too long. */
+    struct slice source;
+    struct slice query;
+    struct slice defaults;
+    /* derived */
+    bool readable;  /* its effect is what `reach` and its edges say */
+    unsigned reach; /* enum reach */
+    uint32_t first_edge;
+    uint32_t edge_count;
+};
+
+enum edge_kind {
+    EDGE_FUNCTIONS, /* calls what has this name: `count` positions in functions_by_name */
+    EDGE_FUNCTION,  /* a position in functions */
+    EDGE_READ,      /* the others: a position in relations */
+    EDGE_INSERT,
+    EDGE_WRITE,
+    EDGE_TRUNCATE,
+};
+
+struct raw_edge {
+    enum edge_kind kind;
+    uint32_t target;
+    uint32_t count;
 };
 
 struct raw_operator {
@@ -88,17 +121,39 @@ struct raw_code {
     unsigned flags; /* enum node_flag */
     size_t first;   /* in builder->dependencies */
     size_t count;
-    bool unknown; /* derived: may run unknown functions */
+    bool unknown; /* derived: may run functions that are not harmless */
 };
+
+/* Not of a domain that happens to have a relation's OID. */
+static inline bool raw_code_is_of_relation(const struct raw_code *code)
+{
+    return code->kind != 'd';
+}
 
 #define RAW_ARRAY(type, name)                                                                      \
     struct type *name;                                                                             \
     size_t name##_count;                                                                           \
     size_t name##_cap
 
+/* The functions that an aggregate of users calls, as a text of OIDs. */
+struct raw_aggregate {
+    uint32_t function;
+    const char *calls;
+};
+
+enum {
+    BODIES_TEXT_MAX =
+        64 << 20, /* bytes of all bodies together: those that come later are unknown */
+};
+
 struct catalog_builder {
-    struct catalog *catalog; /* takes the derived arrays and the texts */
-    const char *schema;      /* that came last: rows of one schema often follow each other */
+    struct catalog *catalog;     /* takes the derived arrays and the texts */
+    struct catalog_block *texts; /* that are not needed once the build is finished */
+    size_t texts_len;
+    uint32_t *functions_by_name; /* derived: positions in functions */
+    unsigned ambient_reach;      /* derived: what any expression may do by itself */
+    unsigned all_reach;          /* derived: what any function may do */
+    const char *schema;          /* that came last: rows of one schema often follow each other */
     RAW_ARRAY(catalog_type, types);
     RAW_ARRAY(raw_function, functions);
     RAW_ARRAY(raw_operator, operators);
@@ -109,6 +164,10 @@ struct catalog_builder {
     RAW_ARRAY(raw_pair, foreign_keys);
     RAW_ARRAY(raw_trigger, triggers);
     RAW_ARRAY(raw_index, indexes);
+    RAW_ARRAY(raw_pair, event_triggers); /* from: their functions */
+    RAW_ARRAY(raw_body, bodies);
+    RAW_ARRAY(raw_aggregate, aggregates);
+    RAW_ARRAY(raw_edge, edges);
     RAW_ARRAY(raw_code, codes);
     RAW_ARRAY(raw_dependency, dependencies);
     uint32_t *arguments;
@@ -137,9 +196,15 @@ int catalog_text_order(const void *a, const void *b);
 /* A type of the snapshot that is being built. */
 struct catalog_type *catalog_type_mutable(struct catalog *catalog, uint32_t oid);
 
+/* The functions of that name: a run of positions in functions_by_name. */
+size_t builder_functions_named(const struct catalog_builder *builder, const char *name,
+                               uint32_t *out_first);
+
 /* The steps of catalog_builder_finish, in their order. */
+void catalog_derive_arrays(struct catalog_builder *builder);    /* sorts relations and code */
 void catalog_derive_types(struct catalog_builder *builder);     /* sorts, classes, casts */
 void catalog_derive_functions(struct catalog_builder *builder); /* effects, names, operators */
+void catalog_derive_bodies(struct catalog_builder *builder);    /* of functions: a part of it */
 void catalog_derive_code(struct catalog_builder *builder);      /* what stored code may do */
 void catalog_derive_relations(struct catalog_builder *builder); /* roots, reads, closures */
 void catalog_derive_keys(struct catalog_builder *builder);      /* what may be a key */

@@ -222,14 +222,10 @@ static void function_judge(const struct catalog_builder *builder, struct raw_fun
         function->effect = FUNCTION_UNKNOWN;
     else if (function->builtin)
         function->effect = functions_effect(function->name, function->volatility);
-    else if (function->volatility == 'i' &&
-             (function->extension || (function->c_language && function->kind != 'a')))
-        function->effect = FUNCTION_HARMLESS;
-    else if (function->extension && function->c_language &&
-             functions_extension_harmless(function->name))
+    else if (function->volatility == 'i' && function->c_language && function->kind != 'a')
         function->effect = FUNCTION_HARMLESS;
     else
-        function->effect = FUNCTION_UNKNOWN;
+        function->effect = FUNCTION_UNKNOWN; /* unless its body says otherwise */
 }
 
 static unsigned arguments_required(const struct raw_function *function)
@@ -343,6 +339,8 @@ static void operator_judge(const struct catalog_builder *builder, struct raw_ope
         return;
     if (function->builtin || (function->c_language && function->volatility != 'v'))
         item->effect = FUNCTION_HARMLESS; /* an operator of C code runs no SQL */
+    else if (function->effect == FUNCTION_BODY)
+        item->effect = FUNCTION_UNKNOWN; /* it does something: too odd to follow */
     else
         item->effect = function->effect;
 }
@@ -498,6 +496,7 @@ void catalog_derive_functions(struct catalog_builder *builder)
                oid_order);
     for (size_t i = 0; i < builder->functions_count; i++)
         function_judge(builder, &builder->functions[i]);
+    catalog_derive_bodies(builder);
     for (size_t i = 0; i < builder->operators_count; i++)
         operator_judge(builder, &builder->operators[i]);
     casts_derive(builder);

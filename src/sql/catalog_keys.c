@@ -131,7 +131,8 @@ void catalog_derive_keys(struct catalog_builder *builder)
     }
     for (size_t i = 0; i < catalog->relation_count; i++) {
         const struct catalog_relation *relation = &catalog->relations[i];
-        if (relation->closures[CLOSURE_WRITE].self || relation->closures[CLOSURE_WRITE].code)
+        const struct closure *closure = &relation->closures[CLOSURE_WRITE];
+        if (closure->self || (closure->reach & REACH_ALL))
             by_key_refuse(catalog, relation->oid);
     }
     for (size_t i = 0; i < catalog->relation_count; i++) {

@@ -86,7 +86,7 @@ static const struct {
         " UNION ALL " EXPRESSIONS("d", "contypid", "conbin", "pg_constraint WHERE contypid <> 0")
         " UNION ALL " EXPRESSIONS("d", "oid", "typdefaultbin", "pg_type WHERE oid >= 16384"), 3},
     [CATALOG_QUERY_EVENT_TRIGGERS] = {
-        "SELECT evtname FROM pg_event_trigger"
+        "SELECT evtfoid::oid FROM pg_event_trigger"
         " WHERE evtenabled <> 'D' AND evtname !~ '^pgrecall'", 1},
     [CATALOG_QUERY_INDEXES] = { /* by their first column, unless that is an expression */
         "SELECT i.indrelid, i.indkey[0], bool_or(i.indisunique AND i.indnkeyatts = 1"
@@ -94,6 +94,30 @@ static const struct {
         " FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am a ON a.oid = c.relam"
         " WHERE i.indrelid >= 16384 AND i.indkey[0] > 0 AND a.amname IN ('btree', 'hash')"
         " GROUP BY 1, 2", 3},
+    [CATALOG_QUERY_BODIES] = {
+        /* Language (s, p: sql and plpgsql, c: C and internal, o: another), extension, settings (u: what is cut into
+         * tokens, c: custom ones), text, query as a node tree, defaults of arguments. Servers before
+         * 14 have no prosqlbody. */
+        "SELECT p.oid, CASE l.lanname WHEN 'sql' THEN 's' WHEN 'plpgsql' THEN 'p'"
+        " WHEN 'c' THEN 'c' WHEN 'internal' THEN 'c' ELSE 'o' END, COALESCE(e.extname, ''),"
+        " CASE WHEN p.proconfig IS NULL THEN '-'"
+        " WHEN p.proconfig::text LIKE '%standard_conforming_strings%' THEN 'u'"
+        " WHEN EXISTS (SELECT FROM unnest(p.proconfig) s WHERE split_part(s, '=', 1) LIKE '%.%')"
+        "  THEN 'c' ELSE '-' END,"
+        " CASE WHEN l.lanname IN ('sql', 'plpgsql')"
+        "  AND octet_length(p.prosrc) BETWEEN 1 AND 65536 THEN p.prosrc END,"
+        " CASE WHEN l.lanname = 'sql' AND p.prosrc = '' THEN to_jsonb(p) ->> 'prosqlbody' END,"
+        " p.proargdefaults::text"
+        " FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang"
+        " LEFT JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid"
+        "  AND d.deptype = 'e' AND d.refclassid = 'pg_extension'::regclass"
+        " LEFT JOIN pg_extension e ON e.oid = d.refobjid"
+        " WHERE p.oid >= 16384 AND p.prokind <> 'a'", 7},
+    [CATALOG_QUERY_AGGREGATES] = {
+        "SELECT a.aggfnoid::oid, concat_ws(' ', a.aggtransfn::oid, a.aggfinalfn::oid,"
+        " a.aggcombinefn::oid, a.aggserialfn::oid, a.aggdeserialfn::oid, a.aggmtransfn::oid,"
+        " a.aggminvtransfn::oid, a.aggmfinalfn::oid)"
+        " FROM pg_aggregate a WHERE a.aggfnoid >= 16384", 2},
 };
 /* clang-format on */
 

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "functions.h"
+#include "reach.h"
 #include "sql/catalog.h"
 #include "sql/verdict.h"
 
@@ -53,6 +54,14 @@ struct callable_meaning {
     enum function_effect effect;
 };
 
+/* What a write, or a call, may reach: tables as a run of catalog->closures, and more. */
+struct closure {
+    uint32_t first;
+    uint16_t count;
+    uint16_t reach; /* enum reach: what it may do besides, by code of users that runs */
+    bool self;      /* something leads from the tree where it begins back to it */
+};
+
 /* All functions or all operators of one name in one schema taken together. Overloads that need an
  * argument of a foreign type are left out of read_allowed: statements with values of such types are
  * never cached, and nothing else turns into one by itself. */
@@ -63,18 +72,11 @@ struct catalog_callable {
     /* By enum operand_scalar: without the operators of users that take a text or an array where a
      * scalar stands. Functions have the first alone. */
     struct callable_meaning meanings[OPERAND_COMBINATIONS];
-};
-
-/* Which tables a write may reach: a run of catalog->closures. */
-struct closure {
-    uint32_t first;
-    uint16_t count;
-    bool all;  /* more than a verdict can hold, or not known */
-    bool code; /* user functions run: they may change anything, the session too */
-    bool self; /* something leads from the tree where it begins back to it */
+    struct closure reach; /* with FUNCTION_BODY: what all functions of that name may do */
 };
 
 enum closure_kind {
+    CLOSURE_READ, /* of views and policies: the functions in them may write */
     CLOSURE_INSERT,
     CLOSURE_WRITE,    /* UPDATE, DELETE, MERGE, INSERT .. ON CONFLICT DO UPDATE */
     CLOSURE_TRUNCATE, /* with CASCADE */
@@ -93,8 +95,6 @@ struct catalog_relation {
     bool row_security;
     bool has_time;           /* a column of type time */
     bool has_cast_source;    /* a column of a type with cast_source */
-    bool read_code;          /* reading it may run unknown functions */
-    bool read_elsewhere;     /* a foreign table: what reading does is not ours to know */
     enum reason read_reason; /* REASON_NONE: reading it may be cached */
     struct closure reads;    /* then: the roots that it stands for */
     bool by_key;             /* see catalog_writes_by_key */
@@ -128,7 +128,10 @@ struct catalog {
     bool casts_users_code;
     bool casts_scalar;   /* one turns a number, date or time into a text or an array */
     bool domains_code;   /* the checks of some domain run unknown functions */
-    bool event_triggers; /* DDL runs unknown functions */
+    bool outside;        /* some code writes by ways that its transaction does not show */
+    bool event_triggers; /* DDL runs functions of users: see events */
+    struct closure events;
+    uint16_t ambient; /* enum reach: what expressions may do by operators, casts and domains */
 
     struct catalog_relation *relations; /* by oid */
     size_t relation_count;

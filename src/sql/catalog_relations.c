@@ -1,50 +1,15 @@
-/* What follows about relations: the trees they belong to, what reading one reads, and which tables
- * a write to one may reach.
+/* What follows about relations: the trees they belong to, and what reading one reads. What a write to
+ * one reaches: catalog_reach.c.
  *
  * Generations run by tree: a partition stands as its root, so does everything below and above an
- * inheriting table. A closure is computed over trees, for every relation once, by walking foreign
- * keys with actions, rules and view definitions.
+ * inheriting table.
  */
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "catalog_build.h"
+#include "catalog_walk.h"
 
 enum { VIEW_NESTING_MAX = 32 };
-
-enum view_state { VIEW_UNSEEN, VIEW_OPEN, VIEW_DONE };
-
-/* What is known of one relation while the closures are made; same position as in relations. */
-struct node {
-    uint32_t root;         /* position of its tree's root */
-    uint32_t first_member; /* of a root: in members */
-    uint32_t member_count;
-    uint32_t first_code; /* in codes */
-    uint32_t code_count;
-    uint32_t first_key; /* in foreign_keys sorted by what they refer to */
-    uint32_t key_count;
-    enum view_state view;
-    uint32_t visit; /* number of the walk that came by last */
-    /* of this relation alone */
-    bool write_code;
-    bool has_rule;
-    /* of a root: of any member */
-    bool tree_write_code;
-    bool tree_has_rule;
-    bool tree_has_view;
-    bool tree_elsewhere; /* a foreign table */
-    bool tree_temporary;
-};
-
-struct derive {
-    struct catalog_builder *builder;
-    struct catalog *catalog;
-    struct node *nodes;
-    uint32_t *members; /* positions of relations, by root */
-    uint32_t *queue;   /* of the walk under way: positions of roots */
-    size_t closures_cap;
-    uint32_t walk;
-};
 
 static int oid_order(const void *a, const void *b)
 {
@@ -71,6 +36,12 @@ static int key_order(const void *a, const void *b)
     return oid_order(&((const struct raw_pair *)a)->to, &((const struct raw_pair *)b)->to);
 }
 
+static int trigger_order(const void *a, const void *b)
+{
+    return oid_order(&((const struct raw_trigger *)a)->table,
+                     &((const struct raw_trigger *)b)->table);
+}
+
 static int relation_name_order(const void *a, const void *b, void *context)
 {
     const struct catalog_relation *relations = context;
@@ -88,22 +59,25 @@ static void array_sort(void *items, size_t count, size_t size,
         qsort(items, count, size, compare);
 }
 
-/* The position of a relation, or -1. */
-static ptrdiff_t position(const struct derive *derive, uint32_t oid)
+ptrdiff_t derive_position(const struct derive *derive, uint32_t oid)
 {
     const struct catalog_relation *relation = catalog_find_relation(derive->catalog, oid);
 
     return relation ? relation - derive->catalog->relations : -1;
 }
 
-static void arrays_take(struct catalog_builder *builder, struct catalog *catalog)
+void catalog_derive_arrays(struct catalog_builder *builder)
 {
+    struct catalog *catalog = builder->catalog;
+
     array_sort(builder->relations, builder->relations_count, sizeof(*builder->relations),
                oid_order);
     array_sort(builder->columns, builder->columns_count, sizeof(*builder->columns), column_order);
     array_sort(builder->codes, builder->codes_count, sizeof(*builder->codes), oid_order);
     array_sort(builder->foreign_keys, builder->foreign_keys_count, sizeof(*builder->foreign_keys),
                key_order);
+    array_sort(builder->triggers, builder->triggers_count, sizeof(*builder->triggers),
+               trigger_order);
     catalog->relations = builder->relations;
     catalog->relation_count = builder->relations_count;
     catalog->columns = builder->columns;
@@ -139,8 +113,8 @@ static void trees_derive(struct derive *derive)
     for (uint32_t i = 0; i < count; i++)
         derive->nodes[i].root = i;
     for (size_t i = 0; i < derive->builder->inherits_count; i++) {
-        ptrdiff_t child = position(derive, derive->builder->inherits[i].from);
-        ptrdiff_t parent = position(derive, derive->builder->inherits[i].to);
+        ptrdiff_t child = derive_position(derive, derive->builder->inherits[i].from);
+        ptrdiff_t parent = derive_position(derive, derive->builder->inherits[i].to);
 
         if (child < 0 || parent < 0)
             continue; /* indexes inherit too */
@@ -175,7 +149,7 @@ static void columns_derive(struct derive *derive)
     struct catalog *catalog = derive->catalog;
 
     for (size_t i = 0; i < catalog->column_count; i++) {
-        ptrdiff_t at = position(derive, catalog->columns[i].relation);
+        ptrdiff_t at = derive_position(derive, catalog->columns[i].relation);
         const struct catalog_type *type = catalog_find_type(catalog, catalog->columns[i].type);
 
         if (at < 0)
@@ -188,7 +162,7 @@ static void columns_derive(struct derive *derive)
         if (!type || type->cast_source)
             relation->has_cast_source = true;
         if (!type || type->code)
-            derive->nodes[at].write_code = true;
+            derive->nodes[at].column_code = true;
     }
 }
 
@@ -199,36 +173,27 @@ static void codes_derive(struct derive *derive)
 
     for (size_t i = 0; i < builder->codes_count; i++) {
         const struct raw_code *code = &builder->codes[i];
-        ptrdiff_t at = position(derive, code->owner);
+        ptrdiff_t at = derive_position(derive, code->owner);
 
         if (at < 0)
             continue;
         struct node *node = &derive->nodes[at];
         if (node->code_count++ == 0)
             node->first_code = (uint32_t)i;
-        if (code->kind == 'd')
-            continue; /* a domain that happens to have the relation's OID */
-        if (code->kind == 'r' || code->kind == 'R')
+        if (raw_code_is_of_relation(code) && (code->kind == 'r' || code->kind == 'R'))
             node->has_rule = true;
-        if (code->unknown)
-            node->write_code = true;
-        bool policy = code->kind == 'p' && derive->catalog->relations[at].row_security;
-        if (code->unknown && (policy || code->kind == 'v'))
-            derive->catalog->relations[at].read_code = true;
     }
     for (size_t i = 0; i < builder->foreign_keys_count; i++) {
-        ptrdiff_t at = position(derive, builder->foreign_keys[i].to);
+        ptrdiff_t at = derive_position(derive, builder->foreign_keys[i].to);
 
         if (at >= 0 && derive->nodes[at].key_count++ == 0)
             derive->nodes[at].first_key = (uint32_t)i;
     }
     for (size_t i = 0; i < builder->triggers_count; i++) {
-        ptrdiff_t at = position(derive, builder->triggers[i].table);
-        const struct raw_function *function =
-            builder_find_function(builder, builder->triggers[i].function);
+        ptrdiff_t at = derive_position(derive, builder->triggers[i].table);
 
-        if (at >= 0 && (!function || function->effect != FUNCTION_HARMLESS))
-            derive->nodes[at].write_code = true;
+        if (at >= 0 && derive->nodes[at].trigger_count++ == 0)
+            derive->nodes[at].first_trigger = (uint32_t)i;
     }
 }
 
@@ -239,7 +204,7 @@ static void tree_flags_derive(struct derive *derive)
         const struct node *node = &derive->nodes[i];
         struct node *root = &derive->nodes[node->root];
 
-        root->tree_write_code |= node->write_code;
+        root->tree_column_code |= node->column_code;
         root->tree_has_rule |= node->has_rule;
         root->tree_has_view |= relation->kind == 'v';
         root->tree_elsewhere |= relation->kind == 'f';
@@ -253,36 +218,12 @@ static void table_reads_derive(struct derive *derive, size_t at)
     const struct node *root = &derive->nodes[derive->nodes[at].root];
     bool ordinary = relation->kind == 'r' || relation->kind == 'p' || relation->kind == 'm';
 
-    if (relation->kind == 'm')
-        relation->read_code = false; /* its query runs when it is refreshed */
-    relation->read_elsewhere = root->tree_elsewhere;
     if (relation->system)
         relation->read_reason = REASON_SYSTEM_RELATION;
     else if (relation->temporary || root->tree_temporary)
         relation->read_reason = REASON_TEMPORARY;
     else if (!ordinary || root->tree_elsewhere)
         relation->read_reason = REASON_RELATION_KIND;
-}
-
-/* Adds a root to the closure that ends the list; false when it holds no more. */
-static bool closure_add(struct derive *derive, struct closure *closure, uint32_t root)
-{
-    struct catalog *catalog = derive->catalog;
-
-    for (uint32_t i = closure->first; i < closure->first + closure->count; i++) {
-        if (catalog->closures[i] == root)
-            return true;
-    }
-    if (closure->count >= VERDICT_TABLES_MAX) {
-        closure->all = true;
-        return false;
-    }
-    ASSERT(closure->first + closure->count == catalog->closure_count);
-    catalog->closures = builder_grow(catalog->closures, catalog->closure_count,
-                                     &derive->closures_cap, sizeof(*catalog->closures));
-    catalog->closures[catalog->closure_count++] = root;
-    closure->count++;
-    return true;
 }
 
 /* Is the definition itself one whose answer may be cached? Its relations are another question. */
@@ -345,19 +286,16 @@ static void code_reads_derive(struct derive *derive, size_t at, unsigned nesting
 static void inner_join(struct derive *derive, struct catalog_relation *outer, uint32_t inner_oid,
                        enum reason reason, unsigned nesting)
 {
-    ptrdiff_t at = position(derive, inner_oid);
+    ptrdiff_t at = derive_position(derive, inner_oid);
 
     if (inner_oid == outer->oid)
         return; /* the OLD and NEW of its rule; a policy that reads its own table is an error */
     if (at < 0) {
         outer->read_reason = reason;
-        outer->read_code |= inner_oid >= CATALOG_FIRST_USER_OID;
         return;
     }
     struct catalog_relation *inner = &derive->catalog->relations[at];
     code_reads_derive(derive, (size_t)at, nesting + 1);
-    outer->read_code |= inner->read_code;
-    outer->read_elsewhere |= inner->read_elsewhere;
     outer->has_time |= inner->has_time;
     if (inner->read_reason != REASON_NONE)
         outer->read_reason = reason;
@@ -377,7 +315,6 @@ static void code_reads_derive(struct derive *derive, size_t at, unsigned nesting
         return;
     if (node->view == VIEW_OPEN || nesting > VIEW_NESTING_MAX) {
         relation->read_reason = reason;
-        relation->read_code = true;
         return;
     }
     node->view = VIEW_OPEN;
@@ -393,9 +330,14 @@ static void code_reads_derive(struct derive *derive, size_t at, unsigned nesting
     }
     if (is_view && codes == 0) {
         relation->read_reason = reason;
-        relation->read_code = true;
     }
     node->view = VIEW_DONE;
+}
+
+static void closure_take(struct derive *derive, struct closure *closure, uint32_t root)
+{
+    if (!closure_add(derive, closure, root))
+        closure->reach |= REACH_ALL;
 }
 
 /* The roots that a proven relation stands for: all that it reads have been derived by now. A policy
@@ -405,15 +347,15 @@ static void roots_derive(struct derive *derive, struct closure *closure, size_t 
     const struct catalog_relation *relation = &derive->catalog->relations[at];
     uint32_t next = 0;
 
-    if (derive->nodes[at].visit == derive->walk)
+    if (derive->nodes[at].read_visit == derive->walk)
         return;
-    derive->nodes[at].visit = derive->walk;
+    derive->nodes[at].read_visit = derive->walk;
     if (relation->kind != 'v')
-        (void)closure_add(derive, closure, relation->root);
+        closure_take(derive, closure, relation->root);
     for (const struct raw_code *code; (code = read_code_next(derive, at, &next));) {
-        for (size_t i = code->first; i < code->first + code->count && !closure->all; i++) {
+        for (size_t i = code->first; i < code->first + code->count && closure->reach == 0; i++) {
             const struct raw_dependency *dependency = &derive->builder->dependencies[i];
-            ptrdiff_t inner = position(derive, dependency->oid);
+            ptrdiff_t inner = derive_position(derive, dependency->oid);
 
             if (dependency->kind == NODE_RELATION && inner >= 0)
                 roots_derive(derive, closure, (size_t)inner);
@@ -438,103 +380,8 @@ static void reads_derive(struct derive *derive)
             continue;
         derive->walk++;
         roots_derive(derive, &relation->reads, i);
-        if (relation->reads.all)
+        if (relation->reads.reach != 0)
             relation->read_reason = REASON_TOO_MANY_TABLES;
-    }
-}
-
-/* Puts a tree on the walk's queue unless the walk has been there. */
-static void walk_push(struct derive *derive, size_t *queued, ptrdiff_t at, struct closure *closure)
-{
-    if (at < 0)
-        return;
-    uint32_t root = derive->nodes[at].root;
-    if (*queued > 0 && root == derive->queue[0])
-        closure->self = true;
-    if (derive->nodes[root].visit == derive->walk)
-        return;
-    derive->nodes[root].visit = derive->walk;
-    derive->queue[(*queued)++] = root;
-}
-
-/* What a write to one member of a tree reaches next. */
-static void walk_member(struct derive *derive, enum closure_kind kind, uint32_t at, size_t *queued,
-                        struct closure *closure)
-{
-    const struct catalog_builder *builder = derive->builder;
-    const struct node *node = &derive->nodes[at];
-
-    for (uint32_t i = node->first_key; i < node->first_key + node->key_count; i++) {
-        const struct raw_pair *key = &builder->foreign_keys[i];
-
-        if (kind == CLOSURE_TRUNCATE || key->cascades)
-            walk_push(derive, queued, position(derive, key->from), closure);
-    }
-    bool is_view = derive->catalog->relations[at].kind == 'v';
-    for (uint32_t i = node->first_code; i < node->first_code + node->code_count; i++) {
-        const struct raw_code *code = &builder->codes[i];
-
-        if (code->kind != 'r' && !(code->kind == 'v' && is_view))
-            continue;
-        for (size_t d = code->first; d < code->first + code->count; d++) {
-            const struct raw_dependency *dependency = &builder->dependencies[d];
-
-            if (dependency->kind != NODE_RELATION)
-                continue;
-            ptrdiff_t reached = position(derive, dependency->oid);
-            if (reached < 0 && dependency->oid >= CATALOG_FIRST_USER_OID)
-                closure->all = true;
-            walk_push(derive, queued, reached, closure);
-        }
-    }
-}
-
-static void closure_walk(struct derive *derive, enum closure_kind kind, uint32_t start,
-                         struct closure *closure)
-{
-    size_t queued = 0;
-
-    derive->walk++;
-    closure->first = (uint32_t)derive->catalog->closure_count;
-    walk_push(derive, &queued, start, closure);
-    for (size_t done = 0; done < queued; done++) {
-        uint32_t root = derive->queue[done];
-        const struct node *tree = &derive->nodes[root];
-
-        closure->code |= tree->tree_write_code;
-        closure->all |= tree->tree_elsewhere;
-        (void)closure_add(derive, closure, derive->catalog->relations[root].oid);
-        for (uint32_t i = 0; i < tree->member_count; i++)
-            walk_member(derive, kind, derive->members[tree->first_member + i], &queued, closure);
-    }
-    if (closure->all || closure->code) { /* the list says nothing then */
-        derive->catalog->closure_count = closure->first;
-        closure->count = 0;
-    }
-}
-
-static void closures_derive(struct derive *derive)
-{
-    struct catalog *catalog = derive->catalog;
-
-    for (uint32_t i = 0; i < catalog->relation_count; i++) {
-        struct catalog_relation *relation = &catalog->relations[i];
-        const struct node *root = &derive->nodes[derive->nodes[i].root];
-
-        if (relation->system)
-            continue;
-        closure_walk(derive, CLOSURE_WRITE, i, &relation->closures[CLOSURE_WRITE]);
-        closure_walk(derive, CLOSURE_TRUNCATE, i, &relation->closures[CLOSURE_TRUNCATE]);
-        struct closure *insert = &relation->closures[CLOSURE_INSERT];
-        if (root->tree_has_rule || root->tree_has_view) {
-            *insert = relation->closures[CLOSURE_WRITE];
-            continue;
-        }
-        insert->first = (uint32_t)catalog->closure_count;
-        insert->code = root->tree_write_code;
-        insert->all = root->tree_elsewhere;
-        if (!insert->code && !insert->all)
-            (void)closure_add(derive, insert, relation->root);
     }
 }
 
@@ -542,14 +389,12 @@ void catalog_derive_relations(struct catalog_builder *builder)
 {
     struct catalog *catalog = builder->catalog;
 
-    arrays_take(builder, catalog);
     size_t count = catalog->relation_count + 1;
     struct derive derive = {
         .builder = builder,
         .catalog = catalog,
         .nodes = mem_zero(count, sizeof(struct node)),
         .members = mem_zero(count, sizeof(uint32_t)),
-        .queue = mem_zero(count, sizeof(uint32_t)),
     };
     trees_derive(&derive);
     columns_derive(&derive);
@@ -559,6 +404,5 @@ void catalog_derive_relations(struct catalog_builder *builder)
     closures_derive(&derive);
     mem_free(derive.nodes);
     mem_free(derive.members);
-    mem_free(derive.queue);
     catalog->bytes += catalog->closure_count * sizeof(*catalog->closures) + sizeof(*catalog);
 }

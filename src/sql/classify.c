@@ -25,6 +25,9 @@ struct proof {
     bool has_timezone;    /* AT TIME ZONE: of a time it depends on the day */
     bool has_cast_source; /* a value of a type with cast_source may occur */
     bool has_param;       /* of a type that the client may have chosen */
+    bool events;          /* event triggers fire, whether or not it is DDL */
+    bool unasked;         /* what may be written, Postgres could not say before COMMIT */
+    bool calls_write;     /* some called code writes a table */
     bool unforceable;     /* no rule may overrule what was found */
     struct scope scope;
 };
@@ -68,10 +71,42 @@ static void effect_join(struct proof *proof, enum function_effect effect)
     case FUNCTION_PIN_SETTING:
         pin(proof, PIN_SETTING, EFFECT_DIRTY);
         break;
+    case FUNCTION_BODY:
+        break; /* callables_judge looks at what it reaches */
     case FUNCTION_UNKNOWN:
         pin(proof, PIN_FUNCTION, EFFECTS_FUNCTION);
+        proof->unasked = true;
         break;
     }
+}
+
+/* What code that is called may do besides writing the tables that are known. */
+static void reach_join(struct proof *proof, unsigned reach)
+{
+    struct verdict *out = proof->out;
+
+    if (reach & REACH_ALL)
+        out->effects |= EFFECT_WRITES_ALL;
+    if (reach & REACH_DDL)
+        out->effects |= EFFECT_DDL;
+    if (reach & (REACH_OUTSIDE | REACH_COMMITS))
+        proof->unasked = true;
+    if (reach & REACH_COMMITS)
+        out->effects |= EFFECT_TX_END;
+    if (reach & REACH_LOCAL)
+        out->effects |= EFFECT_SET_LOCAL;
+    if (reach & REACH_SESSION)
+        pin(proof, PIN_FUNCTION, EFFECT_DIRTY);
+    if (reach & REACH_SETTING)
+        pin(proof, PIN_SETTING, EFFECT_DIRTY);
+    if (reach & REACH_TEMPORARY)
+        pin(proof, PIN_TEMPORARY, 0);
+    if (reach & REACH_LOCK)
+        pin(proof, PIN_LOCK, 0);
+    if (reach & REACH_LISTEN)
+        pin(proof, PIN_LISTEN, 0);
+    if (reach & REACH_EVENTS)
+        proof->events = true;
 }
 
 /* Adds an OID to a list; false when it is full. */
@@ -104,18 +139,42 @@ static bool schema_is_system(const char *schema)
            strcmp(schema, "pg_toast") == 0;
 }
 
+/* A word of a body may stand for what has that name in any schema: the body may move the path. */
+static bool fact_means(const struct proof *proof, const struct fact *fact, const char *schema)
+{
+    if ((fact->flags & FACT_BODY) && !fact->schema)
+        return true;
+    return scope_has(&proof->scope, fact->schema, schema);
+}
+
 /* --- relations --- */
+
+static void closure_write(struct proof *proof, const struct closure *closure)
+{
+    struct verdict *out = proof->out;
+
+    reach_join(proof, closure->reach);
+    for (unsigned i = 0; i < closure->count; i++) {
+        if (!table_add(out->writes, &out->write_count,
+                       proof->catalog->closures[closure->first + i]))
+            out->effects |= EFFECT_WRITES_ALL;
+    }
+}
+
+/* What code that the statement calls reaches: its text says nothing of the rows. */
+static void closure_call(struct proof *proof, const struct closure *closure)
+{
+    proof->calls_write |= closure->count > 0;
+    closure_write(proof, closure);
+}
 
 static void relation_read(struct proof *proof, const struct catalog_relation *relation)
 {
     struct verdict *out = proof->out;
 
-    if (relation->read_code)
-        effect_join(proof, FUNCTION_UNKNOWN);
+    closure_call(proof, &relation->closures[CLOSURE_READ]);
     if (relation->system && strcmp(relation->full_name, "pg_catalog.pg_prepared_statements") == 0)
         pin(proof, PIN_PREPARED, EFFECT_NAMES);
-    if (relation->read_elsewhere)
-        out->effects |= EFFECT_WRITES_ALL;
     proof->has_time |= relation->has_time;
     proof->has_cast_source |= relation->has_cast_source;
     if (relation->read_reason != REASON_NONE) {
@@ -131,27 +190,13 @@ static void relation_read(struct proof *proof, const struct catalog_relation *re
     }
 }
 
-static void closure_write(struct proof *proof, const struct closure *closure)
-{
-    struct verdict *out = proof->out;
-
-    if (closure->code)
-        effect_join(proof, FUNCTION_UNKNOWN);
-    if (closure->all)
-        out->effects |= EFFECT_WRITES_ALL;
-    for (unsigned i = 0; i < closure->count; i++) {
-        if (!table_add(out->writes, &out->write_count,
-                       proof->catalog->closures[closure->first + i]))
-            out->effects |= EFFECT_WRITES_ALL;
-    }
-}
-
 static void relation_write(struct proof *proof, enum fact_kind kind,
                            const struct catalog_relation *relation)
 {
     proof->has_cast_source |= relation->has_cast_source;
     if (relation->system) { /* the catalog itself, or a view like pg_settings */
         pin(proof, PIN_UNKNOWN, EFFECTS_FUNCTION | EFFECT_GLOBAL);
+        proof->unasked = true;
         return;
     }
     if (kind == FACT_INSERT)
@@ -162,9 +207,24 @@ static void relation_write(struct proof *proof, enum fact_kind kind,
         closure_write(proof, &relation->closures[CLOSURE_WRITE]);
 }
 
+/* A temporary table that the body of DO makes before it writes it. */
+static bool is_made(const struct proof *proof, const struct fact *written)
+{
+    for (unsigned i = 0; i < proof->facts->count && (written->flags & FACT_BODY); i++) {
+        const struct fact *fact = &proof->facts->list[i];
+
+        if (fact->kind == FACT_LABEL && (fact->flags & FACT_BODY) &&
+            strcmp(fact->name, written->name) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* A name that the snapshot does not have: it may have come since, as anything. */
 static void relation_unknown(struct proof *proof, const struct fact *fact)
 {
+    if (is_made(proof, fact))
+        return;
     bool system = fact->schema && schema_is_system(fact->schema);
     bool temporary = fact->schema && strncmp(fact->schema, "pg_temp", 7) == 0;
 
@@ -190,7 +250,7 @@ static void relation_judge(struct proof *proof, const struct fact *fact)
         const struct catalog_relation *relation =
             &proof->catalog->relations[proof->catalog->relations_by_name[i]];
 
-        if (!scope_has(&proof->scope, fact->schema, relation->schema))
+        if (!fact_means(proof, fact, relation->schema))
             continue;
         found = true;
         if (fact->kind == FACT_READ)
@@ -372,6 +432,21 @@ static bool is_age_between(const struct proof *proof, const struct fact *fact,
     return true;
 }
 
+/* What all that a name may call may do. */
+static void callables_judge(struct proof *proof, const struct fact *fact,
+                            const struct catalog_callable *callables, size_t count, bool attributes)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct catalog_callable *callable = &callables[i];
+
+        if (!fact_means(proof, fact, callable->schema) || (attributes && !callable->attribute))
+            continue;
+        effect_join(proof, callable->meanings[0].effect);
+        if (callable->meanings[0].effect == FUNCTION_BODY)
+            closure_call(proof, &callable->reach);
+    }
+}
+
 static void function_judge(struct proof *proof, const struct fact *fact)
 {
     const struct catalog_callable *callables;
@@ -392,7 +467,7 @@ static void function_judge(struct proof *proof, const struct fact *fact)
         }
         return;
     }
-    effect_join(proof, meaning.effect);
+    callables_judge(proof, fact, callables, count, false);
     if (proof->catalog->domains_code && functions_fills_rows(fact->name))
         effect_join(proof, FUNCTION_UNKNOWN);
     if (!meaning.read_allowed && !is_age_between(proof, fact, callables, count))
@@ -412,7 +487,7 @@ static void attribute_judge(struct proof *proof, const struct fact *fact)
         (void)call_as_cast_judge(proof, fact, FACT_ONE_ARGUMENT);
     if (!callables_join(proof, fact, callables, count, 0, !any_type, &meaning))
         return;
-    effect_join(proof, meaning.effect);
+    callables_judge(proof, fact, callables, count, !any_type);
     proof->unforceable |= functions_act(fact->name);
     if (!meaning.read_allowed)
         deny(proof, REASON_COLUMN_NAME, fact->name);
@@ -468,8 +543,40 @@ static void collation_judge(struct proof *proof, const struct fact *fact)
         deny(proof, REASON_TYPE, fact->name);
 }
 
+/* A word in the body of DO. If nothing has that name it is something else. */
+static void word_judge(struct proof *proof, const struct fact *fact)
+{
+    const struct catalog *catalog = proof->catalog;
+    const struct catalog_callable *callables;
+    size_t first;
+    size_t count;
+
+    switch ((int)fact->kind) {
+    case FACT_READ:
+        count = catalog_find_named(catalog, fact->name, &first);
+        for (size_t i = first; i < first + count; i++)
+            closure_call(proof,
+                         &catalog->relations[catalog->relations_by_name[i]].closures[CLOSURE_READ]);
+        break;
+    case FACT_FUNCTION:
+    case FACT_ATTRIBUTE:
+        count = catalog_find_functions(catalog, fact->name, &callables);
+        callables_judge(proof, fact, callables, count, false);
+        break;
+    case FACT_INSERT:
+    case FACT_WRITE:
+    case FACT_TRUNCATE_CASCADE:
+        relation_judge(proof, fact);
+        break;
+    }
+}
+
 static void fact_judge(struct proof *proof, const struct fact *fact)
 {
+    if (fact->flags & FACT_BODY) {
+        word_judge(proof, fact);
+        return;
+    }
     switch (fact->kind) {
     case FACT_READ:
     case FACT_INSERT:
@@ -505,6 +612,8 @@ static void fact_judge(struct proof *proof, const struct fact *fact)
 /* Without a catalog any name may be anything. */
 static void judge_blindly(struct proof *proof)
 {
+    if (proof->facts->calls)
+        pin(proof, PIN_UNKNOWN, EFFECTS_UNKNOWN);
     for (unsigned i = 0; i < proof->facts->count; i++) {
         const struct fact *fact = &proof->facts->list[i];
 
@@ -515,7 +624,9 @@ static void judge_blindly(struct proof *proof)
         else if (fact->kind <= FACT_TRUNCATE_CASCADE)
             effect_join(proof, FUNCTION_UNKNOWN); /* triggers */
     }
-    if (proof->out->effects & EFFECT_DDL)
+    if (proof->facts->reach & REACH_EVENTS)
+        proof->out->effects |= EFFECT_WRITES_ALL;
+    if ((proof->out->effects & EFFECT_DDL) || (proof->facts->reach & REACH_EVENTS))
         pin(proof, PIN_FUNCTION, EFFECT_DIRTY); /* event triggers */
     deny(proof, REASON_NO_CATALOG, "");
 }
@@ -546,8 +657,24 @@ static void judge(struct proof *proof)
     implicit_casts_judge(proof);
     if (catalog->operator_classes)
         deny(proof, REASON_TYPE, "user-defined operator class");
-    if ((proof->out->effects & EFFECT_DDL) && catalog->event_triggers)
-        pin(proof, PIN_FUNCTION, EFFECT_DIRTY);
+    reach_join(proof, proof->facts->reach);
+    if (proof->facts->body)
+        reach_join(proof, catalog->ambient);
+    if (proof->facts->calls && (proof->out->effects & EFFECT_DDL))
+        pin(proof, PIN_UNKNOWN, EFFECTS_UNKNOWN); /* by what is made at run time or is not read */
+    if ((proof->out->effects & EFFECT_DDL) || proof->events)
+        closure_call(proof, &catalog->events);
+}
+
+/* Could Postgres say before COMMIT what was written? Not where the text itself writes what is not
+ * known, changes the catalog or ends the transaction. */
+static bool can_be_asked(const struct proof *proof)
+{
+    const unsigned effects =
+        EFFECT_WRITES_ALL | EFFECT_DDL | EFFECT_GLOBAL | EFFECT_TX_BEGIN | EFFECT_TX_END;
+
+    return proof->catalog && !proof->unasked && !(proof->facts->effects & effects) &&
+           !(proof->out->effects & (EFFECT_GLOBAL | EFFECT_TX_BEGIN | EFFECT_TX_END));
 }
 
 void classify_facts(const struct facts *facts, unsigned scan_flags, const struct catalog *catalog,
@@ -568,6 +695,8 @@ void classify_facts(const struct facts *facts, unsigned scan_flags, const struct
     if (out->effects & EFFECT_WRITES_ALL) {
         deny(&proof, REASON_WRITES, "");
         out->write_count = 0;
+        if (can_be_asked(&proof))
+            out->effects |= EFFECT_ASK;
     }
     if (out->write_count > 0)
         deny(&proof, REASON_WRITES, "");
@@ -577,6 +706,6 @@ void classify_facts(const struct facts *facts, unsigned scan_flags, const struct
                      !out->write_count;
     if (out->reason != REASON_NONE && !out->forceable)
         out->read_count = 0;
-    if (catalog)
+    if (catalog && !proof.calls_write)
         pins_judge(facts, catalog, &proof.scope, out);
 }

@@ -6,6 +6,11 @@
 
 enum { FACTS_LOOK_BACK = 64 };
 
+struct fact_text {
+    struct fact_text *next;
+    char text[];
+};
+
 void facts_init(struct facts *facts)
 {
     *facts = (struct facts){.reason = REASON_NONE, .pin = PIN_NONE};
@@ -15,6 +20,12 @@ void facts_fini(struct facts *facts)
 {
     mem_free(facts->list);
     mem_free(facts->pins.list);
+    while (facts->texts) {
+        struct fact_text *next = facts->texts->next;
+
+        mem_free(facts->texts);
+        facts->texts = next;
+    }
     if (facts->tree)
         facts->tree_free(facts->tree);
     facts_init(facts);
@@ -63,6 +74,27 @@ void facts_add_fact(struct facts *facts, const struct fact *fact)
         facts->list = mem_resize(facts->list, facts->cap * sizeof(*facts->list));
     }
     facts->list[facts->count++] = *fact;
+}
+
+static const char *text_copy(struct facts *facts, const char *text)
+{
+    if (!text)
+        return NULL;
+    size_t size = strlen(text) + 1;
+    struct fact_text *copy = mem_alloc(sizeof(*copy) + size);
+    memcpy(copy->text, text, size);
+    copy->next = facts->texts;
+    facts->texts = copy;
+    return copy->text;
+}
+
+void facts_add_copy(struct facts *facts, enum fact_kind kind, const char *schema, const char *name,
+                    unsigned flags)
+{
+    const struct fact fact = {.kind = kind, .flags = flags, .schema = schema, .name = name};
+
+    if (!is_repeated(facts, &fact))
+        facts_add(facts, kind, text_copy(facts, schema), text_copy(facts, name), flags);
 }
 
 void facts_deny(struct facts *facts, enum reason reason, const char *object)

@@ -3,7 +3,7 @@
  * One list of facts in the order of the text. The catalog is not needed to collect them and
  * libpg_query is not needed to judge them: analyze.c writes facts, classify.c reads them.
  *
- * Ownership  Names are borrowed from the parse tree, which the facts keep until facts_fini.
+ * Ownership  Names are borrowed from the parse tree, or copied: the facts keep both until facts_fini.
  */
 #pragma once
 
@@ -32,6 +32,7 @@ enum fact_flag {
     FACT_CHECKED = 1 << 1, /* the argument is no text that only exists at run time; of a label: it
                             * stands for numbers, dates or times */
     FACT_TWO_ARGUMENTS = 1 << 2,
+    FACT_BODY = 1 << 7, /* a word in the body of DO: it may be such a name, or not (body.h) */
 };
 
 struct fact {
@@ -50,6 +51,9 @@ enum { FACTS_MAX = 4096 };
 struct facts {
     unsigned effects; /* enum effect: what the text alone proves */
     enum pin pin;
+    unsigned reach; /* enum reach: what the body of DO may do, or a statement by event triggers */
+    bool calls;     /* DO or CALL */
+    bool body;      /* DO */
     enum reason reason; /* the first thing against caching that the text alone shows */
     char object[VERDICT_OBJECT_MAX];
     unsigned statements;
@@ -64,6 +68,7 @@ struct facts {
     unsigned count;
     unsigned cap;
     struct fact *list;
+    struct fact_text *texts;
     void *tree; /* of libpg_query */
     void (*tree_free)(void *tree);
 };
@@ -83,6 +88,10 @@ void facts_fini(struct facts *facts);
 void facts_add_fact(struct facts *facts, const struct fact *fact);
 void facts_add(struct facts *facts, enum fact_kind kind, const char *schema, const char *name,
                unsigned flags);
+
+/* The same with a name that the facts keep a copy of. */
+void facts_add_copy(struct facts *facts, enum fact_kind kind, const char *schema, const char *name,
+                    unsigned flags);
 
 /* Notes why the text is not cacheable; the first reason stays. `object` may be NULL. */
 void facts_deny(struct facts *facts, enum reason reason, const char *object);

@@ -226,25 +226,58 @@ static const char *const runs_text_prefixes[] = {
     "table_to_xml",  "ts_rewrite",      "ts_stat",
 };
 
-static const char *const extension_harmless[] = {
-    "armor",
-    "crypt",
-    "gen_random_bytes",
-    "gen_random_uuid",
-    "gen_salt",
-    "pgp_pub_encrypt",
-    "pgp_sym_encrypt",
-    "show_limit",
-    "show_trgm",
-    "similarity",
-    "similarity_op",
-    "strict_word_similarity",
-    "unaccent",
-    "uuid_generate_v1",
-    "uuid_generate_v1mc",
-    "uuid_generate_v4",
-    "word_similarity",
+/* Extensions whose C code does nothing but compute, read, or lock: all their functions, or those
+ * with `only` in their name. Not here: dblink, postgres_fdw, file_fdw, adminpack (write elsewhere),
+ * refint of contrib/spi (writes tables). Sorted. Source: contrib of PostgreSQL 15, file by file. */
+static const struct {
+    const char *extension;
+    const char *only; /* NULL: all */
+} extensions_harmless[] = {
+    {"amcheck", NULL},
+    {"autoinc", NULL},
+    {"bloom", NULL},
+    {"btree_gin", NULL},
+    {"btree_gist", NULL},
+    {"citext", NULL},
+    {"cube", NULL},
+    {"dict_int", NULL},
+    {"dict_xsyn", NULL},
+    {"earthdistance", NULL},
+    {"fuzzystrmatch", NULL},
+    {"hstore", NULL},
+    {"insert_username", NULL},
+    {"intagg", NULL},
+    {"intarray", NULL},
+    {"isn", NULL},
+    {"lo", NULL},
+    {"ltree", NULL},
+    {"moddatetime", NULL},
+    {"pageinspect", NULL},
+    {"pg_buffercache", NULL},
+    {"pg_freespacemap", NULL},
+    {"pg_prewarm", NULL},
+    {"pg_stat_statements", NULL},
+    {"pg_trgm", NULL},
+    {"pg_visibility", NULL},
+    {"pg_walinspect", NULL},
+    {"pgcrypto", NULL},
+    {"pgrowlocks", NULL},
+    {"pgstattuple", NULL},
+    {"plpgsql", NULL},
+    {"seg", NULL},
+    {"sslinfo", NULL},
+    {"tablefunc", "normal_rand"}, /* crosstab and connectby run the SQL that they are given */
+    {"tcn", NULL},
+    {"tsm_system_rows", NULL},
+    {"tsm_system_time", NULL},
+    {"unaccent", NULL},
+    {"uuid-ossp", NULL},
+    {"vector", NULL},
+    {"xml2", "xml_"}, /* xpath_table runs SQL */
 };
+
+/* Of these, what changes the session. Sorted. */
+static const char *const extension_settings[] = {"isn_weak", "set_limit"};
 
 static const char *const fills_rows[] = {
     "json_populate_record",  "json_populate_recordset",  "json_to_record",  "json_to_recordset",
@@ -307,9 +340,17 @@ enum function_effect functions_effect(const char *name, char volatility)
     return FUNCTION_UNKNOWN;
 }
 
-bool functions_extension_harmless(const char *name)
+bool functions_extension_harmless(const char *extension, const char *name)
 {
-    return LISTED(name, extension_harmless);
+    if (LISTED(name, extension_settings))
+        return false;
+    for (size_t i = 0; i < ARRAY_COUNT(extensions_harmless); i++) {
+        const char *only = extensions_harmless[i].only;
+
+        if (strcmp(extensions_harmless[i].extension, extension) == 0)
+            return !only || strstr(name, only) != NULL;
+    }
+    return false;
 }
 
 bool functions_fills_rows(const char *name)

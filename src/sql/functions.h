@@ -17,6 +17,7 @@ enum function_effect {
     FUNCTION_HARMLESS,    /* nothing that outlives the transaction but sequences */
     FUNCTION_PIN_LOCK,    /* takes a session advisory lock */
     FUNCTION_PIN_SETTING, /* changes a setting of the session, maybe a custom one */
+    FUNCTION_BODY,        /* what its body says: see catalog_callable.reach */
     FUNCTION_UNKNOWN,     /* may write any table, change the catalog, change the session */
 };
 
@@ -27,9 +28,9 @@ bool functions_read_allowed(const char *name, char volatility);
 /* What a built-in function of this name may do. */
 enum function_effect functions_effect(const char *name, char volatility);
 
-/* The same for a function that an extension brought, written in C: some of the well-known ones are
- * volatile or stable but do nothing. */
-bool functions_extension_harmless(const char *name);
+/* The same for a function in C that an extension of this name owns: those of the well-known ones
+ * neither write a table nor leave anything in the session, whatever their label, but for some. */
+bool functions_extension_harmless(const char *extension, const char *name);
 
 /* True for jsonb_populate_record and its kind, which run the checks of domains inside row types. */
 bool functions_fills_rows(const char *name);

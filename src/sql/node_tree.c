@@ -203,6 +203,15 @@ static bool field_is_special(struct reader *reader, const char *word)
         reader->flags |= NODE_NOT_CACHED | NODE_UNREADABLE;
         return true;
     }
+    if (strcmp(word, "commandType") == 0) { /* CmdType: 1 SELECT, 2 to 5 write, 6 is none of ours */
+        spaces_skip(reader);
+        word_read(reader, value);
+        if (value[1] != '\0' || value[0] < '1' || value[0] > '7')
+            reader->flags |= NODE_NOT_CACHED | NODE_UNREADABLE;
+        else if (value[0] >= '2' && value[0] <= '5')
+            reader->flags |= NODE_NOT_CACHED | NODE_WRITES;
+        return true;
+    }
     bool locks = strcmp(word, "hasForUpdate") == 0;
     if (!locks && strcmp(word, "varattno") != 0)
         return false;

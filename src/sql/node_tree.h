@@ -28,6 +28,7 @@ enum node_flag {
     NODE_UNREADABLE = 1 << 1, /* not all that it depends on could be read */
     NODE_DOMAIN = 1 << 2,     /* runs the checks of a domain */
     NODE_ROLE = 1 << 3,       /* asks for current_user or session_user */
+    NODE_WRITES = 1 << 4,     /* a query that is no SELECT: its relations may be written */
 };
 
 typedef void (*on_node_dependency)(void *context, enum node_dependency kind, uint32_t oid);

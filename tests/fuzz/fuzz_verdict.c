@@ -43,12 +43,14 @@ static const char *const rows[][COLUMNS_MAX + 1] = {
     {"6", "20203", "public", "v", "v", "p", "f"},
     {"6", "20204", "public", "secret", "r", "p", "t"},
     {"7", "20201", "20202"},
-    {"8", "20200", "a", "23"},
-    {"8", "20200", "d", "1082"},
-    {"8", "20201", "s", "25"},
-    {"8", "20203", "a", "23"},
+    {"8", "20200", "a", "23", "1", "-1", "t", "f", "f"},
+    {"8", "20200", "d", "1082", "2", "-1", "t", "f", "f"},
+    {"8", "20201", "s", "25", "1", "-1", "t", "f", "t"},
+    {"8", "20203", "a", "23", "1", "-1", "t", "f", "f"},
     {"9", "20201", "20200", "t"},
-    {"10", "20202", "20100"},
+    {"10", "20202", "20100", "5"},
+    {"13", "20201", "1", "t"},
+    {"14", "20100", "p", "", "-", "BEGIN UPDATE s.t SET a = 1; RETURN 1; END", "", ""},
     {"11", "v", "20203",
      "({QUERY :rtable ({RTE :relid 20200}) :targetList ({TARGETENTRY :expr {OPEXPR :opno 96"
      " :opfuncid 105 :opresulttype 23}})})"},
@@ -82,6 +84,8 @@ static void verdict_check(const struct verdict *verdict, unsigned scan_flags)
     ASSERT(verdict->write_count <= VERDICT_TABLES_MAX);
     ASSERT(strnlen(verdict->object, VERDICT_OBJECT_MAX) < VERDICT_OBJECT_MAX);
     ASSERT(((verdict->effects & EFFECT_PIN) != 0) == (verdict->pin != PIN_NONE));
+    if (verdict->effects & EFFECT_ASK)
+        ASSERT(verdict->effects & EFFECT_WRITES_ALL);
     if (verdict->reason == REASON_NONE)
         ASSERT(verdict->effects == 0 && verdict->write_count == 0);
     else

@@ -1,0 +1,572 @@
+/* What the functions of users may do, as far as their bodies say.
+ *
+ * Each body becomes edges: to all functions of each name that it calls, to the relations whose
+ * reading runs code, to the relations that it writes. From these follows which functions are harmless:
+ * all are taken for it at first, then those are taken out that write, change the session, or call one
+ * that is out, until none is left to take out. What is left calls itself at most, and does nothing.
+ * What the others reach is walked for each table and name: catalog_relations.c.
+ *
+ * Names in a body are looked up in all schemas: its search_path is the caller's, who may change it.
+ */
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "body.h"
+#include "catalog_build.h"
+
+enum {
+    ROUNDS_MAX = 64,      /* of taking out; what is in doubt then is out */
+    EDGES_LOOK_BACK = 32, /* a body says the same again and again */
+    NAMES_MAX = 16,       /* temporary tables of one body, relations that nobody knows */
+    NAME_LEN_MAX = 64,
+};
+
+/* A few names of relations. */
+struct names {
+    char list[NAMES_MAX][NAME_LEN_MAX];
+    unsigned count;
+    bool full;
+};
+
+struct bodies {
+    struct catalog_builder *builder;
+    const struct catalog *catalog;
+    bool *runs;  /* by relation: reading it runs code, or reads elsewhere */
+    bool *dirty; /* by relation: that code is not harmless */
+    bool *clean; /* by function */
+    /* of the body that is read */
+    struct raw_body *body;
+    struct names made;    /* temporary tables */
+    struct names unknown; /* it writes to them */
+};
+
+/* --- look-ups --- */
+
+static int name_order(const void *a, const void *b, void *context)
+{
+    const struct raw_function *functions = context;
+
+    return strcmp(functions[*(const uint32_t *)a].name, functions[*(const uint32_t *)b].name);
+}
+
+static void names_sort(struct catalog_builder *builder)
+{
+    size_t count = builder->functions_count;
+
+    builder->functions_by_name = mem_alloc((count + 1) * sizeof(uint32_t));
+    for (size_t i = 0; i < count; i++)
+        builder->functions_by_name[i] = (uint32_t)i;
+    if (count > 1)
+        qsort_r(builder->functions_by_name, count, sizeof(uint32_t), name_order,
+                builder->functions);
+}
+
+size_t builder_functions_named(const struct catalog_builder *builder, const char *name,
+                               uint32_t *out_first)
+{
+    size_t low = 0;
+    size_t high = builder->functions_count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (strcmp(builder->functions[builder->functions_by_name[middle]].name, name) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    *out_first = (uint32_t)low;
+    while (high < builder->functions_count &&
+           strcmp(builder->functions[builder->functions_by_name[high]].name, name) == 0)
+        high++;
+    return high - low;
+}
+
+static ptrdiff_t function_position(const struct catalog_builder *builder, uint32_t oid)
+{
+    const struct raw_function *function = builder_find_function(builder, oid);
+
+    return function ? function - builder->functions : -1;
+}
+
+static ptrdiff_t relation_position(const struct catalog *catalog, uint32_t oid)
+{
+    const struct catalog_relation *relation = catalog_find_relation(catalog, oid);
+
+    return relation ? relation - catalog->relations : -1;
+}
+
+/* --- edges --- */
+
+static void edge_add(struct bodies *bodies, enum edge_kind kind, uint32_t target, uint32_t count)
+{
+    struct catalog_builder *builder = bodies->builder;
+    size_t first = bodies->body->first_edge;
+
+    if (builder->edges_count - first > EDGES_LOOK_BACK)
+        first = builder->edges_count - EDGES_LOOK_BACK;
+    for (size_t i = first; i < builder->edges_count; i++) {
+        if (builder->edges[i].kind == kind && builder->edges[i].target == target)
+            return;
+    }
+    *BUILDER_ADD(builder, edges) =
+        (struct raw_edge){.kind = kind, .target = target, .count = count};
+}
+
+/* Calls something of that name. In attribute notation only what has an argument. */
+static void name_call(struct bodies *bodies, const char *name, bool attribute)
+{
+    const struct catalog_builder *builder = bodies->builder;
+    uint32_t first;
+    size_t count = builder_functions_named(builder, name, &first);
+
+    for (size_t i = first; i < first + count; i++) {
+        const struct raw_function *function = &builder->functions[builder->functions_by_name[i]];
+
+        if (function->effect == FUNCTION_HARMLESS || (attribute && function->argument_count == 0))
+            continue;
+        edge_add(bodies, EDGE_FUNCTIONS, first, (uint32_t)count);
+        return;
+    }
+}
+
+static void names_add(struct names *names, const char *name)
+{
+    if (names->count == NAMES_MAX || strlen(name) >= NAME_LEN_MAX) {
+        names->full = true;
+        return;
+    }
+    memcpy(names->list[names->count++], name, strlen(name) + 1);
+}
+
+static bool names_have(const struct names *names, const char *name)
+{
+    for (unsigned i = 0; i < names->count; i++) {
+        if (strcmp(names->list[i], name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void relations_named(struct bodies *bodies, enum edge_kind kind, const char *schema,
+                            const char *name)
+{
+    const struct catalog *catalog = bodies->catalog;
+    size_t first;
+    size_t count = catalog_find_named(catalog, name, &first);
+    bool found = false;
+
+    for (size_t i = first; i < first + count; i++) {
+        uint32_t at = catalog->relations_by_name[i];
+        const struct catalog_relation *relation = &catalog->relations[at];
+
+        if (schema && strcmp(schema, relation->schema) != 0)
+            continue;
+        found = true;
+        if (kind == EDGE_READ ? bodies->runs[at] : !relation->system)
+            edge_add(bodies, kind, at, 0);
+        else if (kind != EDGE_READ)
+            bodies->body->reach |= REACH_UNKNOWN; /* the catalog itself */
+    }
+    bool temporary = schema && strncmp(schema, "pg_temp", strlen("pg_temp")) == 0;
+    if (!found && kind != EDGE_READ && !temporary)
+        names_add(&bodies->unknown, name);
+}
+
+static void on_name(void *context, enum fact_kind kind, const char *schema, const char *name)
+{
+    struct bodies *bodies = context;
+
+    switch ((int)kind) {
+    case FACT_FUNCTION:
+        name_call(bodies, name, false);
+        break;
+    case FACT_ATTRIBUTE:
+        name_call(bodies, name, true);
+        break;
+    case FACT_READ:
+        relations_named(bodies, EDGE_READ, NULL, name);
+        break;
+    case FACT_INSERT:
+        relations_named(bodies, EDGE_INSERT, schema, name);
+        break;
+    case FACT_WRITE:
+        relations_named(bodies, EDGE_WRITE, schema, name);
+        break;
+    case FACT_TRUNCATE_CASCADE:
+        relations_named(bodies, EDGE_TRUNCATE, schema, name);
+        break;
+    case FACT_LABEL:
+        names_add(&bodies->made, name);
+        break;
+    }
+}
+
+/* A relation that the snapshot does not have: a temporary one of the session, with triggers that
+ * are not known, unless the body makes it itself. */
+static void unknown_judge(struct bodies *bodies)
+{
+    bool dynamic = bodies->unknown.full;
+
+    for (unsigned i = 0; i < bodies->unknown.count; i++)
+        dynamic |= !names_have(&bodies->made, bodies->unknown.list[i]);
+    if (dynamic)
+        bodies->body->reach |= REACH_DYNAMIC;
+}
+
+/* --- node trees: queries of functions in standard SQL, defaults of arguments --- */
+
+static void on_node(void *context, enum node_dependency kind, uint32_t oid)
+{
+    struct bodies *bodies = context;
+    const struct raw_operator *item;
+    ptrdiff_t at = -1;
+
+    switch (kind) {
+    case NODE_FUNCTION:
+        at = function_position(bodies->builder, oid);
+        break;
+    case NODE_OPERATOR:
+        item = builder_find_operator(bodies->builder, oid);
+        at = item ? function_position(bodies->builder, item->function) : -1;
+        break;
+    case NODE_RELATION:
+        at = relation_position(bodies->catalog, oid);
+        if (at >= 0 && bodies->runs[at])
+            edge_add(bodies, EDGE_READ, (uint32_t)at, 0);
+        return;
+    case NODE_TYPE:
+    case NODE_TYPE_INPUT:
+        return;
+    }
+    if (at < 0)
+        bodies->body->reach |= REACH_UNKNOWN;
+    else if (bodies->builder->functions[at].effect != FUNCTION_HARMLESS)
+        edge_add(bodies, EDGE_FUNCTION, (uint32_t)at, 0);
+}
+
+/* The relations of a query that writes: whichever of them it writes. */
+static void on_written_node(void *context, enum node_dependency kind, uint32_t oid)
+{
+    struct bodies *bodies = context;
+
+    if (kind != NODE_RELATION)
+        return;
+    ptrdiff_t at = relation_position(bodies->catalog, oid);
+    if (at < 0 || bodies->catalog->relations[at].system)
+        bodies->body->reach |= at < 0 && oid < CATALOG_FIRST_USER_OID ? 0U : REACH_DYNAMIC;
+    else
+        edge_add(bodies, EDGE_WRITE, (uint32_t)at, 0);
+}
+
+static void tree_read(struct bodies *bodies, struct slice text)
+{
+    if (!text.data)
+        return;
+    unsigned flags = node_tree_read(text, on_node, bodies);
+    if (flags & NODE_UNREADABLE)
+        bodies->body->reach |= REACH_UNKNOWN;
+    if (flags & NODE_WRITES)
+        (void)node_tree_read(text, on_written_node, bodies);
+}
+
+/* --- bodies --- */
+
+static void aggregate_read(struct bodies *bodies, const char *calls)
+{
+    for (const char *at = calls; at && *at;) {
+        char *end;
+        unsigned long oid = strtoul(at, &end, 10);
+
+        if (end == at)
+            return;
+        if (oid != 0)
+            on_node(bodies, NODE_FUNCTION, (uint32_t)oid);
+        at = end;
+    }
+}
+
+static void text_read(struct bodies *bodies)
+{
+    struct raw_body *body = bodies->body;
+
+    bodies->made = bodies->unknown = (struct names){0};
+    if (body->source.data)
+        body->reach |= body_read(body->source, body->language == 's' ? BODY_SQL : BODY_PLPGSQL,
+                                 on_name, bodies);
+    unknown_judge(bodies);
+    tree_read(bodies, body->query);
+}
+
+static bool body_is_readable(const struct raw_body *body, const struct raw_function *function)
+{
+    switch (body->language) {
+    case 's':
+    case 'p':
+        return body->settings != 'u' && (body->source.data || body->query.data);
+    case 'c':
+        return function->effect == FUNCTION_HARMLESS ||
+               (body->extension[0] &&
+                functions_extension_harmless(body->extension, function->name));
+    case 'a':
+        return body->source.data != NULL;
+    default:
+        return false;
+    }
+}
+
+/* Whether reading a relation may run code of users, by kind alone. */
+static void runs_derive(struct bodies *bodies)
+{
+    const struct catalog_builder *builder = bodies->builder;
+
+    for (size_t i = 0; i < bodies->catalog->relation_count; i++) {
+        char kind = bodies->catalog->relations[i].kind;
+        bodies->runs[i] = kind == 'f' || (kind == 'v' && !bodies->catalog->relations[i].system);
+    }
+    for (size_t i = 0; i < builder->codes_count; i++) {
+        ptrdiff_t at = builder->codes[i].kind == 'p'
+                           ? relation_position(bodies->catalog, builder->codes[i].owner)
+                           : -1;
+        if (at >= 0)
+            bodies->runs[at] = true;
+    }
+}
+
+static void bodies_read(struct bodies *bodies)
+{
+    struct catalog_builder *builder = bodies->builder;
+
+    for (size_t i = 0; i < builder->bodies_count; i++) { /* first, for a body may call any other */
+        struct raw_body *body = &builder->bodies[i];
+        ptrdiff_t at = function_position(builder, body->function);
+
+        if (at < 0)
+            continue;
+        struct raw_function *function = &builder->functions[at];
+        function->body = body;
+        body->readable = body_is_readable(body, function);
+        function->effect = body->readable ? FUNCTION_BODY : FUNCTION_UNKNOWN;
+    }
+    for (size_t i = 0; i < builder->bodies_count; i++) {
+        struct raw_body *body = &builder->bodies[i];
+
+        if (!body->readable)
+            continue;
+        bodies->body = body;
+        body->first_edge = (uint32_t)builder->edges_count;
+        if (body->settings == 'c')
+            body->reach |= REACH_SETTING; /* where it was NULL it is '' afterwards */
+        if (body->language == 'a')
+            aggregate_read(bodies, (const char *)body->source.data);
+        else if (body->language != 'c')
+            text_read(bodies);
+        tree_read(bodies, body->defaults);
+        body->edge_count = (uint32_t)builder->edges_count - body->first_edge;
+    }
+}
+
+/* --- which are harmless --- */
+
+static bool function_is_clean(const struct bodies *bodies, uint32_t oid)
+{
+    ptrdiff_t at = function_position(bodies->builder, oid);
+
+    return at >= 0 && bodies->clean[at];
+}
+
+/* As operator_judge has it: C code of an operator runs no SQL. */
+static bool operator_is_clean(const struct bodies *bodies, const struct raw_operator *item)
+{
+    const struct raw_function *function = builder_find_function(bodies->builder, item->function);
+
+    if (function && (function->builtin || (function->c_language && function->volatility != 'v')))
+        return true;
+    return function_is_clean(bodies, item->function);
+}
+
+static bool code_is_clean(const struct bodies *bodies, const struct raw_code *code)
+{
+    if (code->flags & NODE_UNREADABLE)
+        return false;
+    for (size_t i = code->first; i < code->first + code->count; i++) {
+        const struct raw_dependency *dependency = &bodies->builder->dependencies[i];
+        const struct raw_operator *item;
+        ptrdiff_t at;
+
+        switch (dependency->kind) {
+        case NODE_FUNCTION:
+            if (!function_is_clean(bodies, dependency->oid))
+                return false;
+            break;
+        case NODE_OPERATOR:
+            item = builder_find_operator(bodies->builder, dependency->oid);
+            if (!item || !operator_is_clean(bodies, item))
+                return false;
+            break;
+        case NODE_RELATION:
+            at = relation_position(bodies->catalog, dependency->oid);
+            if (at >= 0 ? bodies->dirty[at] : dependency->oid >= CATALOG_FIRST_USER_OID)
+                return false;
+            break;
+        case NODE_TYPE:
+        case NODE_TYPE_INPUT:
+            break;
+        }
+    }
+    return true;
+}
+
+static bool edge_is_clean(const struct bodies *bodies, const struct raw_edge *edge)
+{
+    const struct catalog_builder *builder = bodies->builder;
+
+    switch (edge->kind) {
+    case EDGE_FUNCTION:
+        return bodies->clean[edge->target];
+    case EDGE_FUNCTIONS:
+        for (uint32_t i = edge->target; i < edge->target + edge->count; i++) {
+            if (!bodies->clean[builder->functions_by_name[i]])
+                return false;
+        }
+        return true;
+    case EDGE_READ:
+        return !bodies->dirty[edge->target];
+    case EDGE_INSERT:
+    case EDGE_WRITE:
+    case EDGE_TRUNCATE:
+        break;
+    }
+    return false;
+}
+
+static bool body_is_clean(const struct bodies *bodies, const struct raw_body *body)
+{
+    if (body->reach != 0)
+        return false;
+    for (uint32_t i = body->first_edge; i < body->first_edge + body->edge_count; i++) {
+        if (!edge_is_clean(bodies, &bodies->builder->edges[i]))
+            return false;
+    }
+    return true;
+}
+
+/* Operators, casts and checks of domains run without a name in the text: if any of them is not
+ * harmless, no body is. */
+static bool ambient_is_clean(const struct bodies *bodies)
+{
+    const struct catalog_builder *builder = bodies->builder;
+
+    for (size_t i = 0; i < builder->operators_count; i++) {
+        if (builder->operators[i].oid >= CATALOG_FIRST_USER_OID &&
+            !operator_is_clean(bodies, &builder->operators[i]))
+            return false;
+    }
+    for (size_t i = 0; i < builder->casts_count; i++) {
+        uint32_t function = builder->casts[i].function;
+        if (function != 0 && !function_is_clean(bodies, function))
+            return false;
+    }
+    for (size_t i = 0; i < builder->codes_count; i++) {
+        if (builder->codes[i].kind == 'd' && !code_is_clean(bodies, &builder->codes[i]))
+            return false;
+    }
+    return true;
+}
+
+/* Takes out what is not harmless; false if nothing was left to take out. */
+static bool round_take(struct bodies *bodies, bool last)
+{
+    struct catalog_builder *builder = bodies->builder;
+    bool changed = false;
+
+    if (builder->ambient_reach == 0 && (last || !ambient_is_clean(bodies))) {
+        builder->ambient_reach = REACH_UNKNOWN;
+        changed = true;
+    }
+    for (size_t i = 0; i < builder->functions_count; i++) {
+        const struct raw_function *function = &builder->functions[i];
+
+        if (!bodies->clean[i] || function->effect != FUNCTION_BODY)
+            continue;
+        if (last || builder->ambient_reach != 0 || !body_is_clean(bodies, function->body)) {
+            bodies->clean[i] = false;
+            changed = true;
+        }
+    }
+    for (size_t i = 0; i < builder->codes_count; i++) {
+        const struct raw_code *code = &builder->codes[i];
+
+        if (code->kind != 'v' && code->kind != 'p')
+            continue;
+        ptrdiff_t at = relation_position(bodies->catalog, code->owner);
+        if (at >= 0 && !bodies->dirty[at] && (last || !code_is_clean(bodies, code))) {
+            bodies->dirty[at] = true;
+            changed = true;
+        }
+    }
+    return changed;
+}
+
+static void harmless_derive(struct bodies *bodies)
+{
+    struct catalog_builder *builder = bodies->builder;
+    unsigned rounds = 0;
+
+    for (size_t i = 0; i < builder->functions_count; i++)
+        bodies->clean[i] = builder->functions[i].effect == FUNCTION_HARMLESS ||
+                           builder->functions[i].effect == FUNCTION_BODY;
+    for (size_t i = 0; i < bodies->catalog->relation_count; i++)
+        bodies->dirty[i] = bodies->catalog->relations[i].kind == 'f';
+    while (round_take(bodies, rounds >= ROUNDS_MAX))
+        rounds++;
+    for (size_t i = 0; i < builder->functions_count; i++) {
+        struct raw_function *function = &builder->functions[i];
+
+        if (function->effect == FUNCTION_BODY && bodies->clean[i])
+            function->effect = FUNCTION_HARMLESS;
+        if (function->effect == FUNCTION_BODY)
+            builder->all_reach |= function->body->reach;
+        if (function->effect == FUNCTION_UNKNOWN)
+            builder->all_reach |= REACH_UNKNOWN | REACH_COMMITS;
+        if (function->effect == FUNCTION_UNKNOWN && !function->builtin)
+            builder->catalog->outside = true;
+    }
+    builder->catalog->ambient = (uint16_t)builder->ambient_reach;
+    builder->all_reach |= REACH_ALL | REACH_LOCK | REACH_SETTING | builder->ambient_reach;
+}
+
+static void aggregates_take(struct catalog_builder *builder)
+{
+    for (size_t i = 0; i < builder->aggregates_count; i++) {
+        const char *calls = builder->aggregates[i].calls;
+
+        *BUILDER_ADD(builder, bodies) =
+            (struct raw_body){.function = builder->aggregates[i].function,
+                              .language = 'a',
+                              .settings = '-',
+                              .extension = "",
+                              .source = calls ? slice_of_text(calls) : (struct slice){0}};
+    }
+}
+
+void catalog_derive_bodies(struct catalog_builder *builder)
+{
+    size_t relations = builder->catalog->relation_count + 1;
+    struct bodies bodies = {.builder = builder,
+                            .catalog = builder->catalog,
+                            .runs = mem_zero(relations, sizeof(bool)),
+                            .dirty = mem_zero(relations, sizeof(bool)),
+                            .clean = mem_zero(builder->functions_count + 1, sizeof(bool))};
+
+    for (size_t i = 0; i < builder->catalog->relation_count; i++)
+        builder->catalog->outside |= builder->catalog->relations[i].kind == 'f';
+    names_sort(builder);
+    aggregates_take(builder);
+    runs_derive(&bodies);
+    bodies_read(&bodies);
+    harmless_derive(&bodies);
+    mem_free(bodies.runs);
+    mem_free(bodies.dirty);
+    mem_free(bodies.clean);
+}
