@@ -298,16 +298,24 @@ static void text_read(struct bodies *bodies)
     tree_read(bodies, body->query);
 }
 
-static bool body_is_readable(const struct raw_body *body, const struct raw_function *function)
+/* What code in C may do, as far as we know it. Its own label counts where it says immutable. */
+static unsigned c_reach(const struct raw_body *body, const struct raw_function *function)
+{
+    enum function_effect effect = functions_extension_effect(body->extension, function->name);
+
+    if (effect == FUNCTION_PIN_SETTING)
+        return REACH_SETTING;
+    return effect == FUNCTION_HARMLESS || function->volatility == 'i' ? 0U : REACH_UNKNOWN;
+}
+
+static bool body_is_readable(const struct raw_body *body)
 {
     switch (body->language) {
     case 's':
     case 'p':
         return body->settings != 'u' && (body->source.data || body->query.data);
     case 'c':
-        return function->effect == FUNCTION_HARMLESS ||
-               (body->extension[0] &&
-                functions_extension_harmless(body->extension, function->name));
+        return true;
     case 'a':
         return body->source.data != NULL;
     default:
@@ -345,7 +353,7 @@ static void bodies_read(struct bodies *bodies)
             continue;
         struct raw_function *function = &builder->functions[at];
         function->body = body;
-        body->readable = body_is_readable(body, function);
+        body->readable = body_is_readable(body);
         function->effect = body->readable ? FUNCTION_BODY : FUNCTION_UNKNOWN;
     }
     for (size_t i = 0; i < builder->bodies_count; i++) {
@@ -359,7 +367,9 @@ static void bodies_read(struct bodies *bodies)
             body->reach |= REACH_SETTING; /* where it was NULL it is '' afterwards */
         if (body->language == 'a')
             aggregate_read(bodies, (const char *)body->source.data);
-        else if (body->language != 'c')
+        else if (body->language == 'c')
+            body->reach |= c_reach(body, builder_find_function(builder, body->function));
+        else
             text_read(bodies);
         tree_read(bodies, body->defaults);
         body->edge_count = (uint32_t)builder->edges_count - body->first_edge;
@@ -508,6 +518,16 @@ static bool round_take(struct bodies *bodies, bool last)
     return changed;
 }
 
+/* Can it write by ways that its transaction does not show? */
+static bool function_is_outside(const struct raw_function *function)
+{
+    if (!function->body)
+        return function->effect == FUNCTION_UNKNOWN;
+    if (function->body->language == 'c')
+        return (function->body->reach & REACH_OUTSIDE) != 0;
+    return function->body->language == 'o';
+}
+
 static void harmless_derive(struct bodies *bodies)
 {
     struct catalog_builder *builder = bodies->builder;
@@ -529,7 +549,7 @@ static void harmless_derive(struct bodies *bodies)
             builder->all_reach |= function->body->reach;
         if (function->effect == FUNCTION_UNKNOWN)
             builder->all_reach |= REACH_UNKNOWN | REACH_COMMITS;
-        if (function->effect == FUNCTION_UNKNOWN && !function->builtin)
+        if (!function->builtin && function_is_outside(function))
             builder->catalog->outside = true;
     }
     builder->catalog->ambient = (uint16_t)builder->ambient_reach;

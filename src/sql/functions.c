@@ -110,115 +110,40 @@ static const char *const read_denied_prefixes[] = {
     "timetz", "txid_",
 };
 
-/* Volatile, but they write no table and leave nothing in the session. currval and lastval read what
- * nextval left there: see README.md, "What it refuses to do". */
-static const char *const volatile_harmless[] = {
-    "clock_timestamp",
-    "current_query",
-    "currval",
-    "gen_random_uuid",
-    "lastval",
-    "lo_close",
-    "lo_get",
-    "lo_lseek",
-    "lo_lseek64",
-    "lo_open",
-    "lo_tell",
-    "lo_tell64",
-    "loread",
-    "nextval",
-    "pg_advisory_unlock",
-    "pg_advisory_unlock_all",
-    "pg_advisory_unlock_shared",
-    "pg_advisory_xact_lock",
-    "pg_advisory_xact_lock_shared",
-    "pg_blocking_pids",
-    "pg_cancel_backend",
-    "pg_control_checkpoint",
-    "pg_control_init",
-    "pg_control_recovery",
-    "pg_control_system",
-    "pg_current_logfile",
-    "pg_current_wal_flush_lsn",
-    "pg_current_wal_insert_lsn",
-    "pg_current_wal_lsn",
-    "pg_database_size",
-    "pg_get_backend_memory_contexts",
-    "pg_get_shmem_allocations",
-    "pg_get_wal_replay_pause_state",
-    "pg_hba_file_rules",
-    "pg_ident_file_mappings",
-    "pg_indexes_size",
-    "pg_is_in_recovery",
-    "pg_is_wal_replay_paused",
-    "pg_isolation_test_session_is_blocked",
-    "pg_jit_available",
-    "pg_last_committed_xact",
-    "pg_last_wal_receive_lsn",
-    "pg_last_wal_replay_lsn",
-    "pg_last_xact_replay_timestamp",
-    "pg_lock_status",
-    "pg_ls_archive_statusdir",
-    "pg_ls_dir",
-    "pg_ls_logdir",
-    "pg_ls_tmpdir",
-    "pg_ls_waldir",
-    "pg_notification_queue_usage",
-    "pg_notify",
-    "pg_partition_ancestors",
-    "pg_partition_tree",
-    "pg_prepared_xact",
-    "pg_read_binary_file",
-    "pg_read_file",
-    "pg_relation_size",
-    "pg_safe_snapshot_blocking_pids",
-    "pg_sequence_last_value",
-    "pg_show_all_file_settings",
-    "pg_sleep",
-    "pg_sleep_for",
-    "pg_sleep_until",
-    "pg_stat_clear_snapshot",
-    "pg_stat_file",
-    "pg_stat_force_next_flush",
-    "pg_stat_get_recovery_prefetch",
-    "pg_stat_get_xact_blocks_fetched",
-    "pg_stat_get_xact_blocks_hit",
-    "pg_stat_get_xact_function_calls",
-    "pg_stat_get_xact_function_self_time",
-    "pg_stat_get_xact_function_total_time",
-    "pg_stat_get_xact_numscans",
-    "pg_stat_get_xact_tuples_deleted",
-    "pg_stat_get_xact_tuples_fetched",
-    "pg_stat_get_xact_tuples_hot_updated",
-    "pg_stat_get_xact_tuples_inserted",
-    "pg_stat_get_xact_tuples_returned",
-    "pg_stat_get_xact_tuples_updated",
-    "pg_table_size",
-    "pg_tablespace_size",
-    "pg_terminate_backend",
-    "pg_total_relation_size",
-    "pg_try_advisory_xact_lock",
-    "pg_try_advisory_xact_lock_shared",
-    "pg_xact_commit_timestamp",
-    "pg_xact_commit_timestamp_origin",
-    "pg_xact_status",
-    "random",
-    "setval",
-    "suppress_redundant_updates_trigger",
-    "timeofday",
-    "tsvector_update_trigger",
-    "tsvector_update_trigger_column",
-    "txid_status",
-};
+/* Why a volatile function reaches what it reaches: X(CLASS, effect, why). */
+#define VOLATILE_CLASSES(X)                                                                        \
+    X(QUIET, HARMLESS, "computes, waits, or reads what is no table")                               \
+    X(SEQUENCE, HARMLESS, "sequences are never cached, and no transaction of theirs")              \
+    X(LARGE, HARMLESS, "large objects are never cached; open ones end with the transaction")       \
+    X(ROW, HARMLESS, "as a trigger, changes the row that is written anyway")                       \
+    X(INDEX, HARMLESS, "rewrites an index, as REINDEX does")                                       \
+    X(STATISTICS, HARMLESS, "statistics are never cached")                                         \
+    X(SIGNAL, HARMLESS, "speaks to other processes, to the log or to replication")                 \
+    X(LOCK, PIN_LOCK, "the lock outlives the transaction")                                         \
+    X(SETTING, PIN_SETTING, "the setting may outlive the transaction")                             \
+    X(SESSION, UNKNOWN, "leaves something in the session that is not tracked")                     \
+    X(SERVER, UNKNOWN, "changes what all sessions see")                                            \
+    X(CATALOG, UNKNOWN, "writes the catalog")                                                      \
+    X(TEXT, UNKNOWN, "runs the text that it is given")                                             \
+    X(INTERNAL, UNKNOWN, "for the server itself; nobody calls it")
 
-static const char *const session_locks[] = {
-    "pg_advisory_lock",
-    "pg_advisory_lock_shared",
-    "pg_try_advisory_lock",
-    "pg_try_advisory_lock_shared",
-};
+#define VOLATILE_ENUM(class, effect, why) VOLATILE_##class,
+enum volatile_class { VOLATILE_CLASSES(VOLATILE_ENUM) VOLATILE_COUNT };
+#undef VOLATILE_ENUM
 
-static const char *const session_settings[] = {"set_config", "setseed"};
+#define VOLATILE_EFFECT(class, effect, why) FUNCTION_##effect,
+static const enum function_effect volatile_effects[VOLATILE_COUNT] = {
+    VOLATILE_CLASSES(VOLATILE_EFFECT)};
+#undef VOLATILE_EFFECT
+
+#define X(name, class) {#name, VOLATILE_##class},
+static const struct volatile_function {
+    const char *name;
+    enum volatile_class class;
+} volatile_functions[] = {
+#include "functions_volatile.def"
+};
+#undef X
 
 /* Run the SQL text or the view that they are given, whatever their label. */
 static const char *const runs_text_prefixes[] = {
@@ -325,32 +250,40 @@ bool functions_read_allowed(const char *name, char volatility)
     return volatility == 's' && LISTED(name, stable_allowed);
 }
 
+static int volatile_compare(const void *key, const void *item)
+{
+    return strcmp(key, ((const struct volatile_function *)item)->name);
+}
+
+bool functions_volatile_known(const char *name)
+{
+    return bsearch(name, volatile_functions, ARRAY_COUNT(volatile_functions),
+                   sizeof(*volatile_functions), volatile_compare) != NULL;
+}
+
 enum function_effect functions_effect(const char *name, char volatility)
 {
     if (BEGINS(name, runs_text_prefixes))
         return FUNCTION_UNKNOWN;
-    if (LISTED(name, session_settings))
-        return FUNCTION_PIN_SETTING;
-    if (LISTED(name, session_locks))
-        return FUNCTION_PIN_LOCK;
-    if (volatility == 'i' || volatility == 's')
-        return FUNCTION_HARMLESS;
-    if (LISTED(name, volatile_harmless))
-        return FUNCTION_HARMLESS;
-    return FUNCTION_UNKNOWN;
+    const struct volatile_function *found =
+        bsearch(name, volatile_functions, ARRAY_COUNT(volatile_functions),
+                sizeof(*volatile_functions), volatile_compare);
+    if (found)
+        return volatile_effects[found->class];
+    return volatility == 'i' || volatility == 's' ? FUNCTION_HARMLESS : FUNCTION_UNKNOWN;
 }
 
-bool functions_extension_harmless(const char *extension, const char *name)
+enum function_effect functions_extension_effect(const char *extension, const char *name)
 {
-    if (LISTED(name, extension_settings))
-        return false;
     for (size_t i = 0; i < ARRAY_COUNT(extensions_harmless); i++) {
         const char *only = extensions_harmless[i].only;
 
-        if (strcmp(extensions_harmless[i].extension, extension) == 0)
-            return !only || strstr(name, only) != NULL;
+        if (strcmp(extensions_harmless[i].extension, extension) != 0 ||
+            (only && strstr(name, only) == NULL))
+            continue;
+        return LISTED(name, extension_settings) ? FUNCTION_PIN_SETTING : FUNCTION_HARMLESS;
     }
-    return false;
+    return FUNCTION_UNKNOWN;
 }
 
 bool functions_fills_rows(const char *name)

@@ -28,9 +28,12 @@ bool functions_read_allowed(const char *name, char volatility);
 /* What a built-in function of this name may do. */
 enum function_effect functions_effect(const char *name, char volatility);
 
+/* True if the list of volatile functions has this name. */
+bool functions_volatile_known(const char *name);
+
 /* The same for a function in C that an extension of this name owns: those of the well-known ones
- * neither write a table nor leave anything in the session, whatever their label, but for some. */
-bool functions_extension_harmless(const char *extension, const char *name);
+ * write no table, whatever their label, and few leave anything in the session. */
+enum function_effect functions_extension_effect(const char *extension, const char *name);
 
 /* True for jsonb_populate_record and its kind, which run the checks of domains inside row types. */
 bool functions_fills_rows(const char *name);
