@@ -120,7 +120,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         /* What is left after scanning means the same. */
         struct verdict canonical;
 
-        verdict_prove(slice_of(scan.canonical, scan.canonical_len), scan.flags, catalog,
+        verdict_prove(slice_of(scan.canonical, scan.canonical_len), scan.flags, catalog, scope,
                       &canonical);
         ASSERT(canonical.reason == REASON_NONE && canonical.read_count == verdict.read_count);
         ASSERT(memcmp(canonical.reads, verdict.reads, sizeof(verdict.reads)) == 0);
