@@ -89,7 +89,7 @@ static void verdict_check(const struct verdict *verdict, unsigned scan_flags)
     if (verdict->reason == REASON_NONE)
         ASSERT(verdict->effects == 0 && verdict->write_count == 0);
     else
-        ASSERT(verdict->read_count == 0);
+        ASSERT(verdict->read_count == 0 || verdict->forceable);
     if (verdict->effects & EFFECT_WRITES_ALL)
         ASSERT(verdict->write_count == 0);
     if (scan_flags & (SCAN_DOUBT | SCAN_SEVERAL | SCAN_EMPTY))
