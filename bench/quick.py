@@ -47,7 +47,7 @@ class Program(servers.Scratch):
         return self
 
 
-def start_pgbouncer(postgres, pool_mode, pool_size):
+def start_pgbouncer(postgres, pool_mode, pool_size, clients=1000):
     program = Program("pgbouncer")
     config = program.directory / "pgbouncer.ini"
     config.write_text(
@@ -60,7 +60,7 @@ unix_socket_dir =
 auth_type = any
 pool_mode = {pool_mode}
 default_pool_size = {pool_size}
-max_client_conn = 1000
+max_client_conn = {clients}
 log_connections = 0
 log_disconnections = 0
 ignore_startup_parameters = extra_float_digits
