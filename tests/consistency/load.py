@@ -20,15 +20,15 @@ from history import ROLLED_BACK, Operation  # noqa: E402
 
 KEYS = 40
 READS = {
-    "read_key": 30, "read_in": 4, "read_sum": 6, "read_view": 8, "read_partition": 6, "read_leaf": 6,
-    "read_trace": 6, "read_child": 6, "read_diary": 5, "read_tagged": 4, "read_block": 4,
-    "read_uncached": 3, "read_slow": 4, "read_group": 3,
+    "read_key": 120, "read_in": 16, "read_sum": 24, "read_view": 40, "read_partition": 24, "read_leaf": 24,
+    "read_trace": 24, "read_child": 24, "read_diary": 20, "read_tagged": 16, "read_block": 16,
+    "read_uncached": 3, "read_slow": 16, "read_group": 12,
 }
 WRITES = {
     "write_key": 4, "write_pair": 2, "write_partition": 2, "write_twin": 2, "write_parent": 2,
-    "write_diary": 2, "write_group": 1, "write_cte": 1, "write_two": 1, "write_function": 1,
-    "write_savepoint": 1, "write_pipeline": 1, "write_prepared_transaction": 0.5, "write_chain": 1,
-    "roll_back": 2, "write_slow": 1,
+    "write_diary": 2, "write_group": 0.3, "write_cte": 0.3, "write_two": 0.3, "write_function": 0.3,
+    "write_savepoint": 1, "write_pipeline": 1, "write_prepared_transaction": 0.05, "write_chain": 1,
+    "roll_back": 2, "write_slow": 0.3,
 }
 # What a flawed build is looked at with.
 FOCUSES = {
@@ -37,7 +37,7 @@ FOCUSES = {
     "columns": {"read_group": 30, "read_key": 10, "write_key": 6, "read_sum": 10, "read_uncached": 4},
     "two": {"read_view": 30, "write_pair": 8},
     "slow": {"read_slow": 60, "write_slow": 0.5, "read_slow_uncached": 15},
-    "trigger": {"read_derived": 60, "write_base_slowly": 1, "read_derived_uncached": 15},
+    "trigger": {"read_derived": 60, "read_derived_uncached": 15},
     "function": {"read_derived": 60, "write_base_block": 1, "read_derived_uncached": 15},
 }
 PROTOCOLS = ("simple", "extended", "prepared")
@@ -299,17 +299,12 @@ class Session(threading.Thread):
         (rows,) = self.block(("update slow set v = v + 1 where k = $1 returning v", k))
         self.note("slow commit", start, (("slow", k), int(rows[0][0])))
 
-    def write_base_slowly(self, start, k):
-        """It takes its lock first: a trigger that comes while it waits for that will be fired."""
-        k = k % 4 + 1
-        self.run_sql("update base set v = v + 1 from pg_sleep(0.15) where k = $1", k)
-
     def write_base_block(self, start, k):
         """The deferred trigger calls what its function is at the time of the commit."""
         k = k % 4 + 1
         self.run_sql("begin")
         self.run_sql("update base set v = v + 1 where k = $1", k)
-        time.sleep(0.1)
+        time.sleep(0.6)
         self.run_sql("commit")
 
     def write_savepoint(self, start, k):

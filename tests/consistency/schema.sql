@@ -45,6 +45,12 @@ begin
     update derived set v = v + 1 where k = new.k;
     return null;
 end $$;
+create function derive_late() returns trigger language plpgsql as $$
+begin
+    return null;
+end $$;
+create constraint trigger derive_late after update on base deferrable initially deferred
+    for each row execute function derive_late();
 create view tagged as select k, v, 0::bigint as tag from reg;
 create function bump(key int) returns bigint language sql as
     'update reg set v = v + 1 where k = key returning v';

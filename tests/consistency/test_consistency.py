@@ -114,6 +114,7 @@ class Definer:
         self.proxy = proxy
         self.history = []
         self.tag = 0
+        self.replaced = False
         self.refused = []
 
     def replace_view(self):
@@ -139,14 +140,24 @@ class Definer:
                 reader.query("select v from secret where k = 1")
 
     def add_trigger(self):
-        """The lock is held for a moment: writes that were judged before wait for it."""
-        with self.proxy.connect() as client:
+        """A write that was judged before waits for the lock of the DDL, and then takes its time."""
+        with self.proxy.connect() as client, self.proxy.connect() as writer:
             client.query("begin")
             client.query("create trigger derive after update on base for each row execute function derive()")
-            time.sleep(0.05)
+            writer.send(wire.query("update base set v = v + 1 from pg_sleep(0.7) where k < 5"))
+            time.sleep(0.1)
             client.query("commit")
-        time.sleep(0.05)
+            writer.read_until(b"Z")
+        time.sleep(0.3)
         self.proxy.query("drop trigger derive on base")
+
+    def replace_function(self):
+        """What the deferred trigger does at COMMIT is not what it did when the write was judged."""
+        self.replaced = not self.replaced
+        body = "update derived set v = v + 1 where k = new.k;" if self.replaced else ""
+        self.proxy.query("create or replace function derive_late() returns trigger language plpgsql as "
+                         f"$$ begin {body} return null; end $$")
+        time.sleep(1)
 
     def step(self):
         self.replace_view()
@@ -163,7 +174,7 @@ def test_no_answer_is_older_than_what_somebody_was_told(shop, make_proxy, tmp_pa
     proxy.wait_for_catalog()
     definer = Definer(proxy)
     load = Load(proxy.port, tmp_path, SECONDS)
-    changes = Every(0.5, definer.step)
+    changes = Every(2, definer.step)
     operations = load.history()
     changes.stop()
     found = violations(operations + definer.history)
@@ -213,7 +224,8 @@ def lost_count(proxy):
 
 FOCUS = {
     "close": "key", "bump": "key", "one_step": "key", "stamps_first": "key", "stamps_open": "key",
-    "check_stamps": "key", "stay_closed": "slow", "bump_lost": "slow", "widen": "trigger", "old_catalog": "trigger",
+    "check_stamps": "key", "stay_closed": "slow", "bump_lost": "slow", "widen": "trigger",
+    "old_catalog": "function", "pinned_scan": "columns", "pinned_column": "columns", "join_equal": "key",
 }
 
 
@@ -228,10 +240,12 @@ def test_a_build_without_a_rule_is_caught(flaw, shop, tmp_path, monkeypatch):
     proxy = servers.Proxy(shop, binary=FLAWED, databases={"*": f"host=127.0.0.1 port={port}"})
     try:
         proxy.wait_for_catalog()
+        definer = Definer(proxy)
         found = []
         for _ in range(5):
-            changes = Every(0.1, Definer(proxy).add_trigger) if focus == "trigger" else None
-            load = Load(proxy.port, tmp_path, 3, focus=focus, processes=2)
+            what = {"trigger": definer.add_trigger, "function": definer.replace_function}.get(focus)
+            changes = Every(0.1, what) if what else None
+            load = Load(proxy.port, tmp_path, 4, focus=focus, processes=2)
             operations = load.history()
             if changes:
                 changes.stop()

@@ -242,6 +242,8 @@ class Proxy(Scratch):
         self.postgres = postgres
         self.binary = pathlib.Path(binary or BINARY)
         self.console_port = free_port()
+        while self.console_port == self.port:
+            self.console_port = free_port()
         self.config = self.directory / "pgrecall.ini"
         self.databases = databases or {"*": f"host=127.0.0.1 port={postgres.port}"}
         self.users = users or {}
