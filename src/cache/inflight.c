@@ -3,7 +3,6 @@
 
 #include <pthread.h>
 
-#include "base/flaw.h"
 #include "base/macros.h"
 
 enum { FLIGHT_BUCKETS = 4096 };
@@ -28,8 +27,6 @@ static struct flight *find(const struct entry_key *key)
 
 static bool same_stamps(const struct flight *flight, const struct stamp *stamps, unsigned count)
 {
-    if (flaw_is_on(FLAW_JOIN_EQUAL))
-        return true;
     if (flight->stamp_count != count)
         return false;
     for (unsigned i = 0; i < count; i++)

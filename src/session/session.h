@@ -195,7 +195,7 @@ struct session {
     struct redis_lookup *lookup;
     struct flight_waiter flight_waiter; /* COALESCING */
     struct loop_post landed;            /* its fetch has ended */
-    uint8_t status; /* of the last ReadyForQuery that the client got: I T E */
+    uint8_t status;                     /* of the last ReadyForQuery that the client got: I T E */
     struct transaction transaction;
     enum pin pin;
     bool own_names; /* prepared statements have the client's names at its backend */

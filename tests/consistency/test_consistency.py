@@ -225,7 +225,7 @@ def lost_count(proxy):
 FOCUS = {
     "close": "key", "bump": "key", "one_step": "key", "stamps_first": "key", "stamps_open": "key",
     "check_stamps": "key", "stay_closed": "slow", "bump_lost": "slow", "widen": "trigger",
-    "old_catalog": "function", "pinned_scan": "columns", "pinned_column": "columns", "join_equal": "key",
+    "old_catalog": "function", "pinned_scan": "columns", "pinned_column": "columns",
 }
 
 
