@@ -13,6 +13,10 @@
  * End    on_end is called once, when the other side closed or an operation failed; never from
  *        within stream_write, stream_queue or stream_flush (it is put off). After it, or any time
  *        before, the owner calls stream_close.
+ *        An owner with on_input_end is told first that nothing more will be read: the other side may
+ *        have closed its half only, and still take answers. Everything it sent is read before that.
+ *        on_end follows when it turns out to be gone: a reset, or (unix sockets) at once. A TCP peer
+ *        that has closed everything looks the same until something is written to it.
  * Moving stream_detach gives the descriptor back, to be attached on another loop.
  *
  * Ownership  The struct is embedded in its owner. It holds a uv handle, so the owner's memory must
@@ -37,6 +41,8 @@ struct stream_handler {
     void (*on_closed)(struct stream *stream); /* the memory may go now */
     /* A connect that stream_connect began is done; may be NULL when never connecting. */
     void (*on_connected)(struct stream *stream);
+    /* The other side will send no more; it can be written to. May be NULL: then that is the end. */
+    void (*on_input_end)(struct stream *stream);
 };
 
 struct stream {
@@ -51,6 +57,7 @@ struct stream {
     bool ended;        /* on_end was called or is put off */
     bool end_in_order; /* the owner's wish, set after stream_open or stream_connect */
     bool end_waits;    /* the other side has closed; what it sent before is still unread */
+    bool input_over;   /* all was read; on_input_end was called or is put off */
     bool inside;       /* on_input is running */
     enum err end_err;
     int end_errno;

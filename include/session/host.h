@@ -103,7 +103,7 @@ void host_catalog_came(struct host *host);
 /* The stats of `database` on this worker, made if need be. */
 struct database_stats *host_stats(struct host *host, struct database *database);
 
-/* Clients connected to the process, for max_client_conn. */
+/* Clients that log in or have logged in, for max_client_conn. */
 extern _Atomic(unsigned) session_clients;
 
 /* ---- for the console ---- */

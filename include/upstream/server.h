@@ -121,3 +121,8 @@ const char *server_state_text(enum server_state state);
  * waits for the server to close it (at most cancel_wait_timeout). Until then server_release holds
  * the server back, so that the cancel cannot hit anyone else. */
 void server_cancel(struct server *server);
+
+/* The same for somebody who wants to know: `on_done` is called once with `context` when the cancel has
+ * hit what it could hit, or cancel_wait_timeout is over; on the server's loop, not from within this
+ * call. False: there is nothing to wait for, it is not called. */
+bool server_cancel_tell(struct server *server, void (*on_done)(void *context), void *context);

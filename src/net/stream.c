@@ -16,9 +16,14 @@ static void on_poll(uv_poll_t *poll, int status, int events);
 
 static int input_events(const struct stream *stream)
 {
+    bool half = stream->handler->on_input_end != NULL;
+    if (stream->input_over)
+        return UV_PRIORITIZED; /* nothing to read: but the kernel says when the rest goes, too */
     if (!stream->paused)
         return UV_READABLE;
-    return stream->end_waits ? 0 : UV_DISCONNECT;
+    if (stream->end_waits)
+        return half ? UV_PRIORITIZED : 0;
+    return UV_DISCONNECT;
 }
 
 static void update_events(struct stream *stream)
@@ -42,8 +47,12 @@ static void update_events(struct stream *stream)
 static void run_end(struct loop_task *task)
 {
     struct stream *stream = CONTAINER_OF(task, struct stream, end);
-    if (stream->open)
+    if (!stream->open)
+        return;
+    if (stream->ended)
         stream->handler->on_end(stream, stream->end_err, stream->end_errno);
+    else
+        stream->handler->on_input_end(stream);
 }
 
 /* Notes that the connection is over; on_end follows in this turn. */
@@ -55,6 +64,20 @@ static void end_stream(struct stream *stream, enum err err, int error_number)
     stream->end_err = err;
     stream->end_errno = error_number;
     buf_clear(&stream->out);
+    update_events(stream);
+    loop_defer(stream->loop, &stream->end);
+}
+
+/* The other side has closed, its half at least. */
+static void end_input(struct stream *stream)
+{
+    if (!stream->handler->on_input_end) {
+        end_stream(stream, ERR_CLOSED, 0);
+        return;
+    }
+    if (stream->ended || stream->input_over)
+        return;
+    stream->input_over = true;
     update_events(stream);
     loop_defer(stream->loop, &stream->end);
 }
@@ -80,7 +103,7 @@ static void read_behind_kept(struct stream *stream)
         buf_added(&stream->in, (size_t)got);
         show_kept(stream);
     } else if (got == 0) {
-        end_stream(stream, ERR_CLOSED, 0);
+        end_input(stream);
     } else if (errno != EAGAIN && errno != EINTR) {
         end_stream(stream, ERR_SYSTEM, errno);
     }
@@ -91,7 +114,7 @@ static void read_fresh(struct stream *stream)
     uint8_t *data = stream->loop->read_buffer;
     ssize_t got = read(stream->fd, data, LOOP_READ_BUFFER_LEN);
     if (got == 0) {
-        end_stream(stream, ERR_CLOSED, 0);
+        end_input(stream);
         return;
     }
     if (got < 0) {
@@ -159,13 +182,13 @@ static void finish_connect(struct stream *stream)
 static void end_while_paused(struct stream *stream)
 {
     int unread = 0;
-    if (stream->end_in_order &&
+    if ((stream->end_in_order || stream->handler->on_input_end) &&
         (buf_len(&stream->in) || (ioctl(stream->fd, FIONREAD, &unread) == 0 && unread > 0))) {
         stream->end_waits = true; /* reading comes to it after stream_resume */
         update_events(stream);
         return;
     }
-    end_stream(stream, ERR_CLOSED, 0);
+    end_input(stream);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events)
@@ -193,6 +216,10 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     }
     if (!stream->open || stream->ended)
         return;
+    if ((events & UV_PRIORITIZED) && (stream->input_over || stream->end_waits)) {
+        end_stream(stream, ERR_CLOSED, 0); /* both halves are closed */
+        return;
+    }
     if ((events & UV_READABLE) && !stream->paused) {
         if (buf_len(&stream->in))
             read_behind_kept(stream);

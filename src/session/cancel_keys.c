@@ -4,7 +4,11 @@
  * home if it has one, else one that no process can have. A request is a post to the session's loop
  * that names the session by id, so a session that has ended meanwhile is simply not found.
  *
- * Threads  The table has a mutex; session_cancel runs on the session's loop.
+ * At Postgres the end of the request's connection says that the signal has been sent, and drivers go
+ * on only then. So a request that has found its session stays open until that has happened, or
+ * cancel_wait_timeout is over: a later statement of the client is never hit by an earlier cancel.
+ *
+ * Threads  The table has a mutex; everything else runs on the loop of the session that it is done to.
  * Source   PostgreSQL manual, "Canceling Requests in Progress".
  */
 #include <openssl/crypto.h>
@@ -24,8 +28,10 @@ struct cancel_slot {
 };
 
 struct cancel_post {
-    struct loop_post post;
+    struct loop_post post; /* to the session, and back */
     uint64_t session_id;
+    struct host *asker_host;
+    uint64_t asker_id;
 };
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -68,22 +74,110 @@ void cancel_keys_remove(struct session *session)
     session->cancel_pid = 0;
 }
 
-static void run_cancel(struct loop *loop, struct loop_post *post)
+static struct session *find(struct host *host, uint64_t id)
 {
-    (void)loop;
-    struct cancel_post *cancel = CONTAINER_OF(post, struct cancel_post, post);
-    struct host *host = loop->owner;
     LINK_EACH (&host->sessions, at) {
         struct session *session = CONTAINER_OF(at, struct session, link);
-        if (session->id == cancel->session_id) {
-            session_cancel(session);
-            break;
-        }
+        if (session->id == id)
+            return session;
     }
+    return NULL;
+}
+
+/* ---- the end: whoever asked is told by the end of its connection ---- */
+
+static void run_told(struct loop *loop, struct loop_post *post)
+{
+    struct cancel_post *cancel = CONTAINER_OF(post, struct cancel_post, post);
+    struct session *asker = find(loop->owner, cancel->asker_id);
+    if (asker)
+        session_end(asker);
     mem_free(cancel);
 }
 
-void cancel_keys_request(uint32_t pid, struct slice key)
+static void tell_asker(void *context)
+{
+    struct cancel_post *cancel = context;
+    cancel->post.run = run_told;
+    if (!loop_post(cancel->asker_host->loop, &cancel->post))
+        mem_free(cancel); /* that worker has ended, and its sessions with it */
+}
+
+/* ---- on the loop of the session ---- */
+
+/* No backend has the unit yet: the client gets the error, and ReadyForQuery at its unit's end. */
+static void refuse_unit(struct session *session)
+{
+    if (session->fill.on)
+        fill_end(session);
+    struct buf out = {0};
+    session_error_bytes(&out, "ERROR", "57014", "canceling statement due to user request", NULL);
+    stream_write(&session->stream, buf_head(&out), buf_len(&out));
+    buf_fini(&out);
+    session_move(session, SESSION_READY);
+    session->unit.refused = true;
+    stream_resume(&session->stream);
+}
+
+/* In a block that a backend knows of, the error has to be the backend's. */
+static void stop_waiting(struct session *session)
+{
+    if (session->status != 'I') {
+        session->unit.cancel_due = true;
+        return;
+    }
+    if (session->lookup) {
+        redis_cancel(session->lookup);
+        session->lookup = NULL;
+    }
+    if (session->state == SESSION_COALESCING)
+        flight_stop_waiting(session);
+    refuse_unit(session);
+}
+
+/* True if tell_asker will be called with `cancel`. */
+static bool cancel_session(struct session *session, struct cancel_post *cancel)
+{
+    switch (session->state) {
+    case SESSION_ACTIVE:
+    case SESSION_DRAINING:
+        return server_cancel_tell(session->server, tell_asker, cancel);
+    case SESSION_PROVING:
+    case SESSION_LOOKUP:
+        stop_waiting(session);
+        break;
+    case SESSION_COALESCING:
+    case SESSION_WAITING:
+        if (session->status != 'I') {
+            /* The block that it was to begin would be a failed one, which only Postgres can tell. */
+            session_fail(session, "57014", "canceling statement due to user request", NULL);
+            break;
+        }
+        if (session->state == SESSION_WAITING)
+            pool_leave(&session->waiter);
+        stop_waiting(session);
+        break;
+    case SESSION_STARTUP:
+    case SESSION_AUTH:
+    case SESSION_WELCOME:
+    case SESSION_READY:
+    case SESSION_CONSOLE:
+    case SESSION_CLOSING:
+    case SESSION_STATE_COUNT:
+        break;
+    }
+    return false;
+}
+
+static void run_cancel(struct loop *loop, struct loop_post *post)
+{
+    struct cancel_post *cancel = CONTAINER_OF(post, struct cancel_post, post);
+    struct session *session = find(loop->owner, cancel->session_id);
+    if (!session || !cancel_session(session, cancel))
+        tell_asker(cancel);
+}
+
+void cancel_keys_request(struct session *asker, uint32_t pid, struct slice key)
 {
     struct cancel_post *cancel = NULL;
     struct loop *loop = NULL;
@@ -93,54 +187,14 @@ void cancel_keys_request(uint32_t pid, struct slice key)
         CRYPTO_memcmp(slot->secret, key.data, key.len) == 0) {
         cancel = mem_zero(1, sizeof(*cancel));
         cancel->session_id = slot->session_id;
+        cancel->asker_host = asker->host;
+        cancel->asker_id = asker->id;
         cancel->post.run = run_cancel;
         loop = slot->host->loop;
     }
     pthread_mutex_unlock(&mutex);
-    if (cancel && !loop_post(loop, &cancel->post))
-        mem_free(cancel);
-}
-
-void session_cancel(struct session *session)
-{
-    switch (session->state) {
-    case SESSION_ACTIVE:
-        server_cancel(session->server);
-        break;
-    case SESSION_COALESCING:
-    case SESSION_WAITING: {
-        if (session->status != 'I') {
-            /* The block that it was to begin would be a failed one, which only Postgres can tell. */
-            session_fail(session, "57014", "canceling statement due to user request", NULL);
-            break;
-        }
-        /* No backend has it yet: the client gets the error, and ReadyForQuery at its unit's end. */
-        if (session->state == SESSION_COALESCING)
-            flight_stop_waiting(session);
-        else
-            pool_leave(&session->waiter);
-        if (session->fill.on)
-            fill_end(session);
-        struct buf out = {0};
-        session_error_bytes(&out, "ERROR", "57014", "canceling statement due to user request",
-                            NULL);
-        stream_write(&session->stream, buf_head(&out), buf_len(&out));
-        buf_fini(&out);
-        session_move(session, SESSION_READY);
-        session->unit.refused = true;
-        stream_resume(&session->stream);
-        break;
-    }
-    case SESSION_STARTUP:
-    case SESSION_AUTH:
-    case SESSION_WELCOME:
-    case SESSION_READY:
-    case SESSION_PROVING:
-    case SESSION_LOOKUP:
-    case SESSION_CONSOLE:
-    case SESSION_DRAINING:
-    case SESSION_CLOSING:
-    case SESSION_STATE_COUNT:
-        break;
-    }
+    if (cancel && loop_post(loop, &cancel->post))
+        return;
+    mem_free(cancel);
+    session_end(asker);
 }

@@ -48,6 +48,10 @@ void session_fail(struct session *session, const char *sqlstate, const char *mes
 {
     if (session->end_after_flush)
         return;
+    if (session->login && session->login->cancels) {
+        session_end(session); /* whoever cancels is never told anything */
+        return;
+    }
     if (conf_current()->options.log_pooler_errors)
         log_info("client refused", "session", log_num((int64_t)session->id), "client",
                  session->peer, "user", session->user ? session->user : "-", "sqlstate", sqlstate,
@@ -144,24 +148,9 @@ void session_end(struct session *session)
         stream_pause(&session->stream);
 }
 
-/* The client is gone while its unit is under way: if all of it has been passed on, the backend
- * ends it and is used again; else the backend goes the way a client's backend goes. */
-static void drain(struct session *session)
-{
-    const struct unit *unit = &session->unit;
-    if (unit->open || unit->copying || unit->pass_left) {
-        session_drop_server(session);
-        session_end(session);
-        return;
-    }
-    if (session->fill.on)
-        fill_spoil(session, REASON_ANSWER);
-    session_move(session, SESSION_DRAINING);
-    stream_resume(&session->server->stream);
-}
-
 static void on_end(struct stream *stream, enum err err, int error_number)
 {
+    (void)err;
     (void)error_number;
     struct session *session = CONTAINER_OF(stream, struct session, stream);
     switch (session->state) {
@@ -170,16 +159,9 @@ static void on_end(struct stream *stream, enum err err, int error_number)
     case SESSION_LOOKUP:
     case SESSION_WAITING:
     case SESSION_ACTIVE:
-        /* What the client sent before it closed is still done, as Postgres would; but nobody who is
-         * gone stands in the queue for a backend. */
-        if (err == ERR_CLOSED && buf_len(&stream->in) && !session->no_more_input &&
-            session->state != SESSION_WAITING && session->state != SESSION_COALESCING) {
-            session->no_more_input = true;
-            stream_retry(stream);
-            return;
-        }
+        /* Nobody who is gone stands in the queue for a backend. */
         if (session->state == SESSION_ACTIVE)
-            drain(session);
+            absent_drain(session);
         else
             session_end(session);
         return;
@@ -219,7 +201,8 @@ static void on_closed(struct stream *stream)
     link_remove(&session->link);
     host->session_count--;
     atomic_fetch_sub(&host->placed, 1);
-    atomic_fetch_sub(&session_clients, 1);
+    if (session->counted)
+        atomic_fetch_sub(&session_clients, 1);
     session_names_fini(session);
     login_destroy(session->login);
     profile_facts_unref(session->facts);
@@ -236,17 +219,6 @@ static void on_closed(struct stream *stream)
 }
 
 /* ---- the client's stream ---- */
-
-/* After the client's last byte: ends what waits for more of them. */
-static void end_of_input(struct session *session)
-{
-    if (unit_is_busy(session))
-        return;
-    if (session->state == SESSION_READY)
-        session_end(session);
-    else if (session->state == SESSION_ACTIVE)
-        drain(session);
-}
 
 static size_t on_input(struct stream *stream, const uint8_t *data, size_t len)
 {
@@ -277,8 +249,11 @@ static size_t on_input(struct stream *stream, const uint8_t *data, size_t len)
         used = len;
         break;
     }
-    if (session->no_more_input && !session->end_after_flush)
-        end_of_input(session);
+    if (session->no_more_input) {
+        if (used && used < len)
+            stream_retry(stream); /* as far as it goes: what is left then is no whole message */
+        absent_go_on(session);
+    }
     return session->end_after_flush ? len : used;
 }
 
@@ -292,6 +267,13 @@ static void on_drained(struct stream *stream)
     if (session->server && session->state == SESSION_ACTIVE)
         stream_resume(&session->server->stream);
     stream_resume(stream);
+    if (session->no_more_input)
+        absent_go_on(session);
+}
+
+static void on_input_end(struct stream *stream)
+{
+    absent_on_input_end(CONTAINER_OF(stream, struct session, stream));
 }
 
 static const struct stream_handler client_handler = {
@@ -299,6 +281,7 @@ static const struct stream_handler client_handler = {
     .on_drained = on_drained,
     .on_end = on_end,
     .on_closed = on_closed,
+    .on_input_end = on_input_end,
 };
 
 struct session *session_create(struct host *host, int fd, bool console, bool unix_socket)
@@ -324,7 +307,6 @@ struct session *session_create(struct host *host, int fd, bool console, bool uni
     }
     link_append(&host->sessions, &session->link);
     host->session_count++;
-    atomic_fetch_add(&session_clients, 1);
     return session;
 }
 
@@ -332,6 +314,8 @@ struct session *session_create(struct host *host, int fd, bool console, bool uni
 void session_tick(struct session *session, uint64_t now_ms)
 {
     const struct options *options = &conf_current()->options;
+    if (session->no_more_input)
+        absent_tick(session, now_ms);
     switch (session->state) {
     case SESSION_STARTUP:
     case SESSION_AUTH:

@@ -73,6 +73,7 @@ enum {
     SESSION_STATEMENTS_MAX = 65536,    /* named statements of one client */
     SESSION_PORTALS_MAX = 1024,
     SESSION_SECRET_MAX = 32,
+    SESSION_ABSENT_MS = 1000, /* between two questions whether a client still reads */
     SESSION_PROVING_MS = 2000 /* how long a statement waits for a catalog that is on its way */
 };
 
@@ -127,6 +128,7 @@ struct unit {
     size_t
         pass_left; /* bytes of a message that is being passed on in pieces; may outlive its unit */
     size_t skip_left; /* bytes of a message that is being dropped; likewise */
+    bool cancel_due;  /* a cancel came before its backend: it is sent behind the unit */
     size_t scanned;   /* bytes of it that are known to hold no Sync */
     unsigned effects; /* of everything forwarded so far */
     enum pin pin;
@@ -147,6 +149,7 @@ struct login {
     bool scram_proven;
     bool asked_ssl;
     bool asked_gss;
+    bool cancels;           /* it is a CancelRequest, and waits for its end */
     bool waits;             /* for the catalog that is on its way: WELCOME */
     bool homeless;          /* no home came in time */
     uint64_t home_since_ms; /* waits for a home: WELCOME */
@@ -171,7 +174,9 @@ struct session {
     bool unix_socket;
     bool fatal_relayed;   /* the backend said FATAL: its connection ends next */
     bool end_after_flush; /* CLOSING once the output is gone */
-    bool no_more_input;   /* the client closed its side */
+    bool counted;         /* in session_clients */
+    bool no_more_input;   /* the client closed its side; it may still read: see absent.c */
+    uint64_t asked_ms;    /* when it was last found out, or asked, whether it still reads */
     void *console_state;
     struct database *database;
     struct pool *pool;
@@ -353,13 +358,23 @@ void session_set_unnamed(struct session *session, struct slice query, struct sli
 /* Fills text, types, canonical and what the scan said of the unnamed statement. */
 void unnamed_query_of(struct session *session, struct query *query);
 
+/* ---- absent.c: clients that have said their last ---- */
+/* The client has closed its side. */
+void absent_on_input_end(struct session *session);
+/* After its last byte: ends what waits for more of them. */
+void absent_go_on(struct session *session);
+/* About once a second: finds out whether a client that has closed its side still reads. */
+void absent_tick(struct session *session, uint64_t now_ms);
+/* The client is gone while a backend works for it. */
+void absent_drain(struct session *session);
+
 /* ---- cancel_keys.c ---- */
 void cancel_keys_add(struct session *session);
 void cancel_keys_remove(struct session *session);
-/* Finds the session with this key on any worker and asks its loop to cancel. */
-void cancel_keys_request(uint32_t pid, struct slice key);
-/* On the session's loop. */
-void session_cancel(struct session *session);
+/* Finds the session with this key on any worker and asks its loop to cancel. `asker`, which has no
+ * other purpose, is ended when that is done, so that its end means what it means at Postgres: what it
+ * could hit was hit. */
+void cancel_keys_request(struct session *asker, uint32_t pid, struct slice key);
 
 /* ---- lost.c: answers that never came ---- */
 void lost_await(struct session *session);

@@ -121,7 +121,8 @@ static void begin_login(struct session *session, const struct pgwire_startup *st
         login->database = mem_text(login->user);
     }
     session->user = mem_text(login->user);
-    if ((int64_t)atomic_load(&session_clients) > conf_current()->options.max_client_conn) {
+    session->counted = true; /* only now: a CancelRequest takes nobody's place */
+    if ((int64_t)atomic_fetch_add(&session_clients, 1) >= conf_current()->options.max_client_conn) {
         session_fail(session, "53300", "no more connections allowed (max_client_conn)", NULL);
         return;
     }
@@ -134,6 +135,8 @@ static void begin_login(struct session *session, const struct pgwire_startup *st
 
 size_t startup_on_input(struct session *session, const uint8_t *data, size_t len)
 {
+    if (session->login->cancels)
+        return len;
     struct pgwire_frame frame;
     enum pgwire_status status = pgwire_frame_startup(data, len, &frame);
     if (status == PGWIRE_MORE || (status == PGWIRE_OK && len < frame.len))
@@ -156,8 +159,8 @@ size_t startup_on_input(struct session *session, const uint8_t *data, size_t len
         session->login->asked_gss = true;
         break;
     case PGWIRE_STARTUP_CANCEL:
-        cancel_keys_request(startup.cancel_pid, session_slice(startup.cancel_key));
-        session_end(session);
+        session->login->cancels = true;
+        cancel_keys_request(session, startup.cancel_pid, session_slice(startup.cancel_key));
         return len;
     case PGWIRE_STARTUP_LOGIN:
         begin_login(session, &startup);

@@ -110,7 +110,12 @@ static size_t begin_forward(struct session *session, const uint8_t *data, size_t
     if (session->status == 'I' || session->transaction.state == TRANSACTION_LAZY)
         session->xact_active_ms = session->active_since_ms;
     session_move(session, SESSION_ACTIVE);
-    return forward_messages(session, data, len);
+    size_t used = forward_messages(session, data, len);
+    if (UNLIKELY(unit->cancel_due) && session->state == SESSION_ACTIVE) {
+        unit->cancel_due = false;
+        server_cancel(session->server);
+    }
+    return used;
 }
 
 /* ---- without a catalog ---- */
@@ -450,18 +455,22 @@ static size_t take_batch(struct session *session, const uint8_t *data, size_t le
  * the ReadyForQuery that it is owed. */
 static size_t skip_refused(struct session *session, const uint8_t *data, size_t len)
 {
+    struct unit *unit = &session->unit;
     struct pgwire_frame frame;
     enum pgwire_status status = pgwire_frame_request(data, len, &frame);
     if (status != PGWIRE_OK && status != PGWIRE_MORE)
         session_fail_frame(session, status, *data);
-    if (status != PGWIRE_OK || len < frame.len)
+    if (status != PGWIRE_OK)
         return 0;
+    unit->skip_left = frame.len;
     if (frame.type == 'Q' || frame.type == 'S' || frame.type == 'F') {
         uint8_t ready[6] = {'Z', 0, 0, 0, 5, session->status};
         stream_write(&session->stream, ready, sizeof(ready));
         unit_reset(session);
     }
-    return frame.len;
+    size_t used = size_min(unit->skip_left, len);
+    unit->skip_left -= used;
+    return used;
 }
 
 /* True if the backend stays with the session between two units. */

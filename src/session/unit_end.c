@@ -82,15 +82,13 @@ void unit_done(struct session *session, uint8_t status)
     }
     if (!session->unit.pass_left && !unit_keeps_server(session))
         session_release_server(session);
-    if (session->no_more_input && !buf_len(&session->stream.in)) {
-        session_end(session);
-        return;
-    }
     if (session->host->draining && status == 'I') {
         session_fail(session, "57P01", "pgrecall is shutting down", NULL);
         return;
     }
     stream_resume(&session->stream);
+    if (session->no_more_input && !buf_len(&session->stream.in))
+        absent_go_on(session);
 }
 
 /* ---- the server's side ---- */

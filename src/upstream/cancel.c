@@ -21,6 +21,8 @@ struct cancel {
     struct pool *pool;
     uint64_t since_ms;
     bool ended;
+    void (*on_done)(void *context); /* NULL: nobody waits for it */
+    void *context;
     uint8_t key[SERVER_KEY_MAX];
     unsigned key_len;
     uint32_t pid;
@@ -49,6 +51,8 @@ static void end(struct cancel *cancel, bool certain)
     }
     pool_unlock(cancel->pool);
     stream_close(&cancel->stream);
+    if (cancel->on_done)
+        cancel->on_done(cancel->context);
     if (server && server->releasing && !server->cancels_under_way)
         server_release_go_on(server, false);
 }
@@ -99,24 +103,31 @@ static const struct stream_handler handler = {
 
 void server_cancel(struct server *server)
 {
+    (void)server_cancel_tell(server, NULL, NULL);
+}
+
+bool server_cancel_tell(struct server *server, void (*on_done)(void *context), void *context)
+{
     struct pools_side *side = pools_side_of(server->loop);
     int fd;
     ASSERT(server->state == SERVER_ACTIVE);
     if (!side || !server->cancel_key_len || server->cancels_under_way >= CANCELS_MAX)
-        return;
+        return false;
     if (address_connect_as(server->stream.fd, &fd) != ERR_OK) {
         log_warn("a cancel request could not be sent", "database", server->pool->database->name,
                  "role", server->pool->role, NULL);
-        return;
+        return false;
     }
     struct cancel *cancel = mem_zero(1, sizeof(*cancel));
     if (stream_connect(&cancel->stream, server->loop, fd, &handler) != ERR_OK) {
         close(fd);
         mem_free(cancel);
-        return;
+        return false;
     }
     cancel->server = server;
     cancel->pool = server->pool;
+    cancel->on_done = on_done;
+    cancel->context = context;
     cancel->since_ms = monotonic_ms();
     cancel->pid = server->backend_pid;
     cancel->key_len = server->cancel_key_len;
@@ -127,6 +138,7 @@ void server_cancel(struct server *server)
     server->cancels_under_way++;
     server->pool->canceling++;
     pool_unlock(server->pool);
+    return true;
 }
 
 void cancels_forget(struct server *server)

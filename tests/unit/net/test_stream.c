@@ -26,7 +26,7 @@ struct owner {
     size_t take;     /* how much on_input consumes at most */
     struct buf seen; /* what was consumed */
     size_t shown;    /* bytes of the last on_input */
-    unsigned inputs, drained, ends, closed, connected;
+    unsigned inputs, drained, ends, input_ends, closed, connected;
     enum err end_err;
     int end_errno;
     void (*inside)(struct owner *owner); /* called within on_input */
@@ -78,8 +78,16 @@ static void on_connected(struct stream *stream)
     owner_of(stream)->connected++;
 }
 
-static const struct stream_handler handler = {on_input, on_drained, on_end, on_closed,
-                                              on_connected};
+static const struct stream_handler handler = {on_input,  on_drained,   on_end,
+                                              on_closed, on_connected, NULL};
+
+static void on_input_end(struct stream *stream)
+{
+    owner_of(stream)->input_ends++;
+}
+
+static const struct stream_handler half_handler = {on_input,  on_drained,   on_end,
+                                                   on_closed, on_connected, on_input_end};
 
 static int setup(void **state)
 {
@@ -380,6 +388,78 @@ static void with_end_in_order_all_is_read_first(void **state)
     assert_int_equal(owner.end_err, ERR_CLOSED);
 }
 
+static void who_asks_for_it_can_write_after_the_last_input(void **state)
+{
+    (void)state;
+    owner.stream.handler = &half_handler;
+    say("ask");
+    shutdown(peer, SHUT_WR);
+    RUN_UNTIL(owner.input_ends == 1);
+    expect_seen("ask");
+    stream_write(&owner.stream, "answer", 6);
+    char heard[8];
+    assert_int_equal(read(peer, heard, sizeof(heard)), 6);
+    assert_memory_equal(heard, "answer", 6);
+    run_turns();
+    assert_int_equal(owner.input_ends, 1);
+    assert_int_equal(owner.ends, 0);
+    close(peer);
+    peer = -1;
+    RUN_UNTIL(owner.ends == 1);
+    assert_int_equal(owner.end_err, ERR_CLOSED);
+    assert_int_equal(owner.input_ends, 1);
+}
+
+static void half_an_end_comes_after_what_a_paused_owner_has_not_read(void **state)
+{
+    (void)state;
+    owner.stream.handler = &half_handler;
+    stream_pause(&owner.stream);
+    say("last words");
+    shutdown(peer, SHUT_WR);
+    run_turns();
+    assert_int_equal(owner.input_ends + owner.ends, 0);
+    stream_resume(&owner.stream);
+    RUN_UNTIL(owner.input_ends == 1);
+    expect_seen("last words");
+    assert_int_equal(owner.ends, 0);
+    stream_pause(&owner.stream); /* the rest is noticed all the same */
+    close(peer);
+    peer = -1;
+    RUN_UNTIL(owner.ends == 1);
+}
+
+static void half_an_end_with_nothing_unread_is_told_while_paused(void **state)
+{
+    (void)state;
+    owner.stream.handler = &half_handler;
+    stream_pause(&owner.stream);
+    run_turns();
+    shutdown(peer, SHUT_WR);
+    RUN_UNTIL(owner.input_ends == 1);
+    assert_int_equal(owner.ends, 0);
+}
+
+static void what_waits_to_be_written_leaves_after_the_last_input(void **state)
+{
+    (void)state;
+    owner.stream.handler = &half_handler;
+    uint8_t *text = mem_zero(1, BIG);
+    stream_write(&owner.stream, text, BIG);
+    assert_true(stream_pending(&owner.stream) > 0);
+    shutdown(peer, SHUT_WR);
+    RUN_UNTIL(owner.input_ends == 1);
+    size_t heard = 0;
+    while (heard < BIG) {
+        ssize_t got = read(peer, text, BIG);
+        heard += got > 0 ? (size_t)got : 0;
+        uv_run(&loop.uv, UV_RUN_NOWAIT);
+    }
+    RUN_UNTIL(owner.drained == 1);
+    assert_int_equal(owner.ends, 0);
+    mem_free(text);
+}
+
 static void a_failed_write_ends_it_but_not_from_within(void **state)
 {
     (void)state;
@@ -523,6 +603,10 @@ int main(void)
         STREAM_TEST(notices_the_end_while_paused),
         STREAM_TEST(tells_a_paused_owner_of_the_end_before_what_it_has_not_read),
         STREAM_TEST(with_end_in_order_all_is_read_first),
+        STREAM_TEST(who_asks_for_it_can_write_after_the_last_input),
+        STREAM_TEST(half_an_end_comes_after_what_a_paused_owner_has_not_read),
+        STREAM_TEST(half_an_end_with_nothing_unread_is_told_while_paused),
+        STREAM_TEST(what_waits_to_be_written_leaves_after_the_last_input),
         STREAM_TEST(a_failed_write_ends_it_but_not_from_within),
         STREAM_TEST(a_closed_stream_tells_of_no_end),
         STREAM_TEST(connects),

@@ -1,0 +1,232 @@
+"""Cancel requests: in every state of a client, in storms, with keys of any length. What is cancelled is
+what the client asked for, and nobody else."""
+
+import concurrent.futures
+import os
+import random
+import socket
+import struct
+import threading
+
+import pytest
+
+import servers
+import wire
+from test_half_closed import make_known
+from test_timeouts import KEEP, running
+
+
+def cancel(port, pid, key):
+    with wire.Wire(port, login=False) as canceller:
+        canceller.send(wire.cancel_request(pid, key))
+        assert canceller.read_to_end() == []
+
+
+def is_cancelled(client, ready=b"I"):
+    messages = client.read_until(b"Z")
+    assert wire.errors_of(messages) == ["57014"]
+    assert messages[-1].body == ready
+
+
+# ---- while nothing is at a backend ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("extended", [False, True])
+def test_a_statement_that_waits_for_a_catalog(make_proxy, postgres, extended):
+    """The catalog cannot be loaded, nobody knows what the function does: its statement waits a moment."""
+    postgres.query(
+        "drop sequence if exists touched; create sequence touched; "
+        "create or replace function touch() returns int language plpgsql as "
+        "$$ begin perform nextval('touched'), pg_sleep(20); return 1; end $$")
+    proxy = make_proxy(postgres, **KEEP)
+    make_known(proxy)
+    with postgres.connect() as locker, proxy.connect() as client:
+        locker.query("begin; lock table pg_catalog.pg_trigger in access exclusive mode")
+        client.query("create table if not exists makes_it_stale ()")
+        client.send(wire.extended("select touch()") if extended else wire.query("select touch()"))
+        assert client.is_silent(0.3)
+        cancel(proxy.port, client.pid, client.key)
+        is_cancelled(client)
+        assert postgres.query("select is_called from touched") == [["f"]]
+        locker.query("rollback")
+        assert client.query("select 1") == [["1"]]
+    proxy.stop()
+    postgres.query("drop table makes_it_stale; drop function touch; drop sequence touched")
+
+
+class MuteRedis:
+    """Takes connections and requests, and says nothing."""
+
+    def __init__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.asked = threading.Event()
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                near, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.read, args=(near,), daemon=True).start()
+
+    def read(self, near):
+        seen = b""
+        while data := near.recv(65536):
+            seen += data
+            while b"\r\n" in seen:
+                line, seen = seen.split(b"\r\n", 1)
+                word = line.upper()
+                if word in (b"MGET", b"GET"):
+                    self.asked.set()
+                elif word in (b"HELLO", b"PING", b"CLIENT"):
+                    near.sendall({b"HELLO": b"*0\r\n", b"PING": b"+PONG\r\n"}.get(word, b"+OK\r\n"))
+
+
+@pytest.mark.parametrize("extended", [False, True])
+def test_a_statement_that_waits_for_redis(make_proxy, postgres, extended):
+    postgres.query("drop table if exists looked_up; create table looked_up as select 7 as n")
+    redis = MuteRedis()
+    proxy = make_proxy(postgres, redis_url=f"redis://127.0.0.1:{redis.port}", redis_timeout="20s")
+    make_known(proxy)
+    sql = "select n from looked_up"
+    with proxy.connect() as client:
+        client.send(wire.extended(sql) if extended else wire.query(sql))
+        assert redis.asked.wait(5)
+        cancel(proxy.port, client.pid, client.key)
+        is_cancelled(client)
+        assert client.query("select pg_backend_pid() is not null") == [["t"]]
+    proxy.stop()
+    postgres.query("drop table looked_up")
+
+
+@pytest.mark.parametrize("kind", ["query", "extended", "long query", "batch"])
+def test_a_unit_that_waits_is_skipped_to_its_end(make_proxy, postgres, kind):
+    proxy = make_proxy(postgres, default_pool_size=1, **KEEP)
+    unit = {
+        "query": wire.query("select 1; select 2"),
+        "extended": wire.extended("select 1"),
+        "long query": wire.query("select 1 -- " + "x" * (3 << 20)),
+        "batch": b"".join(wire.extended("select 1")[:-5] for _ in range(200)) + wire.sync(),
+    }[kind]
+    with proxy.connect() as holder, proxy.connect() as waiter:
+        holder.query("begin; select clock_timestamp()")
+        half = len(unit) - 3
+        waiter.send(unit[:half])
+        if kind in ("query", "extended", "batch"):
+            waiter.send(unit[half:])
+        assert servers.wait_until(lambda: any(row["state"] == "waiting" for row in proxy.console("SHOW CLIENTS")), 10)
+        cancel(proxy.port, waiter.pid, waiter.key)
+        if kind == "long query":
+            waiter.send(unit[half:])
+        waiter.send(wire.query("select 'next'"))
+        is_cancelled(waiter)
+        holder.query("commit")
+        assert wire.rows_of(waiter.read_until(b"Z")) == [["next"]]
+
+
+# ---- what the end of the request's connection says ------------------------------------------
+
+
+def test_a_cancel_whose_connection_has_ended_hits_no_later_statement(make_proxy, postgres):
+    """In a block the client keeps its backend: a cancel that came late would hit what it does next."""
+    proxy = make_proxy(postgres, **KEEP)
+    with proxy.connect() as client:
+        for turn in range(60):
+            client.query("begin; savepoint s")
+            client.send(wire.query("select clock_timestamp()"))
+            cancel(proxy.port, client.pid, client.key)
+            client.read_until(b"Z")
+            client.query("rollback")
+            assert client.query(f"select {turn} from pg_sleep(0.01)") == [[str(turn)]]
+
+
+def test_a_request_waits_no_longer_than_cancel_wait_timeout(make_proxy, postgres):
+    proxy = make_proxy(postgres, cancel_wait_timeout="1s", **KEEP)
+    with proxy.connect() as client:
+        client.send(wire.query("select pg_sleep(20)"))
+        assert servers.wait_until(lambda: running(postgres, "select pg_sleep(20)") == 1, 10)
+        pid = int((postgres.data / "postmaster.pid").read_text().split()[0])
+        os.kill(pid, 19)
+        try:
+            cancel(proxy.port, client.pid, client.key)
+        finally:
+            os.kill(pid, 18)
+        is_cancelled(client)
+
+
+# ---- storms ---------------------------------------------------------------------------------
+
+
+def test_storms_hit_only_whom_they_mean(make_proxy, postgres):
+    """Hundreds of requests at once, with made-up keys and those of idle clients; few places for clients."""
+    proxy = make_proxy(postgres, default_pool_size=4, max_client_conn=20, **KEEP)
+    chance = random.Random(5)
+    idle = [proxy.connect() for _ in range(6)]
+    for client in idle:
+        client.query("select clock_timestamp()")
+    done = threading.Event()
+
+    def storm():
+        while not done.is_set():
+            sockets = []
+            for _ in range(40):
+                victim = chance.choice(idle)
+                request = chance.choice([
+                    wire.cancel_request(victim.pid, victim.key),
+                    wire.cancel_request(victim.pid, os.urandom(4)),
+                    wire.cancel_request(chance.randrange(1 << 31), os.urandom(chance.choice([4, 32, 256]))),
+                ])
+                asker = wire.Wire(proxy.port, login=False)
+                asker.send(request)
+                sockets.append(asker)
+            for asker in sockets:
+                assert asker.read_to_end() == []
+                asker.close()
+
+    def work(number):
+        with proxy.connect() as client:
+            for turn in range(60):
+                assert client.query(f"select {number}, {turn} from pg_sleep(0.005)") == [[str(number), str(turn)]]
+
+    with concurrent.futures.ThreadPoolExecutor(8) as threads:
+        storms = [threads.submit(storm) for _ in range(4)]
+        workers = [threads.submit(work, number) for number in range(4)]
+        try:
+            for worker in workers:
+                worker.result(60)
+        finally:
+            done.set()
+        for each in storms:
+            each.result(60)
+    for client in idle:
+        assert client.query("select 1") == [["1"]]
+        client.close()
+    assert servers.wait_until(lambda: all(row["sv_active_cancel"] == "0" for row in proxy.console("SHOW POOLS")), 10)
+
+
+# ---- keys -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("protocol, length", [(wire.PROTOCOL_3_0, 4), (wire.PROTOCOL_3_2, 32)])
+def test_the_length_of_a_key_is_that_of_the_protocol(proxy, protocol, length):
+    with proxy.connect(protocol=protocol) as client:
+        assert len(client.key) == length
+        client.send(wire.query("select pg_sleep(1), 'done'"))
+        for wrong in (client.key[:-1], client.key + b"\0", client.key[:4] + bytes(length), b""):
+            with wire.Wire(proxy.port, login=False) as canceller:
+                canceller.send(wire.cancel_request(client.pid, wrong))
+                canceller.read_to_end()
+        assert wire.rows_of(client.read_until(b"Z")) == [["", "done"]]
+
+
+def test_a_newer_protocol_is_negotiated_down_with_its_key(proxy):
+    with proxy.connect(protocol=3 << 16 | 9) as client:
+        negotiated = [m for m in client.greeting if m.tag == b"v"]
+        assert struct.unpack("!i", negotiated[0].body[:4]) in [(3 << 16 | 2,), (2,)]
+        assert len(client.key) == 32
+        client.send(wire.query("select pg_sleep(20)"))
+        assert client.is_silent(0.3)
+        cancel(proxy.port, client.pid, client.key)
+        is_cancelled(client)
