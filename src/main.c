@@ -236,14 +236,21 @@ static void do_reload(void)
     log_info("configuration reloaded", NULL);
 }
 
-static void do_stop(bool drain)
+/* Asked again, what was patient becomes less so; never the other way round. */
+static void do_stop(enum host_end end)
 {
-    drain = drain && !stopping;
-    log_info("stopping", "clients", drain ? "may end their transactions" : "end now", NULL);
-    workers_stop(&workers, drain);
+    static const char *const texts[] = {[HOST_END_CLIENTS] = "may stay",
+                                        [HOST_END_IDLE] = "may end their transactions",
+                                        [HOST_END_NOW] = "end now"};
+    static enum host_end last;
+    if (stopping && end <= last)
+        end = end == HOST_END_CLIENTS ? last : HOST_END_NOW;
+    log_info("stopping", "clients", texts[end], NULL);
+    workers_stop(&workers, end);
     if (!stopping)
         stop_since_ms = loop_now_ms(&main_loop);
     stopping = true;
+    last = end;
 }
 
 /* A drain that takes too long becomes an end. */
@@ -254,7 +261,7 @@ static void on_tick(struct loop_ticker *ticker, uint64_t now_ms)
     if (!stopping || !patience_ms || stop_since_ms == 0 || now_ms < stop_since_ms + patience_ms)
         return;
     stop_since_ms = 0;
-    do_stop(false);
+    do_stop(HOST_END_NOW);
 }
 
 struct request {
@@ -264,12 +271,15 @@ struct request {
 
 static void run_request(struct loop *loop, struct loop_post *post)
 {
+    static const enum host_end ends[] = {[CONSOLE_SHUTDOWN_SERVERS] = HOST_END_IDLE,
+                                         [CONSOLE_SHUTDOWN_CLIENTS] = HOST_END_CLIENTS,
+                                         [CONSOLE_SHUTDOWN_NOW] = HOST_END_NOW};
     (void)loop;
     struct request *request = CONTAINER_OF(post, struct request, post);
     if (request->shutdown_mode < 0)
         do_reload();
     else
-        do_stop(request->shutdown_mode != 2);
+        do_stop(ends[request->shutdown_mode]);
     mem_free(request);
 }
 
@@ -292,13 +302,6 @@ static void ask_shutdown(int mode)
     ask_main(mode);
 }
 
-static void pause_all(bool paused)
-{
-    struct database *database;
-    for (unsigned i = 0; (database = database_at(i)) != NULL; i++)
-        database_pause(database, paused);
-}
-
 static void on_signal(uv_signal_t *signal, int number)
 {
     (void)signal;
@@ -308,16 +311,16 @@ static void on_signal(uv_signal_t *signal, int number)
         break;
     case SIGTERM:
     case SIGINT:
-        do_stop(!stopping);
+        do_stop(HOST_END_IDLE);
         break;
     case SIGQUIT:
-        do_stop(false);
+        do_stop(HOST_END_NOW);
         break;
     case SIGUSR1:
-        pause_all(true);
+        databases_pause(true);
         break;
     case SIGUSR2:
-        pause_all(false);
+        databases_pause(false);
         break;
     default:
         break;

@@ -44,7 +44,7 @@ struct listener {
 
 struct stop {
     struct loop_post post;
-    bool drain;
+    enum host_end end;
 };
 
 struct handover {
@@ -334,7 +334,7 @@ static void run_stop(struct loop *loop, struct loop_post *post)
     struct worker *worker = CONTAINER_OF(loop, struct worker, loop);
     struct stop *stop = CONTAINER_OF(post, struct stop, post);
     close_listeners(worker);
-    host_stop(&worker->host, stop->drain);
+    host_stop(&worker->host, stop->end);
     mem_free(stop);
 }
 
@@ -405,13 +405,13 @@ void workers_start(struct workers *workers)
     pthread_attr_destroy(&attributes);
 }
 
-void workers_stop(struct workers *workers, bool drain)
+void workers_stop(struct workers *workers, enum host_end end)
 {
     for (unsigned i = 0; i < workers->count; i++) {
         struct worker *worker = &workers->all[i];
         struct stop *stop = mem_zero(1, sizeof(*stop));
         stop->post.run = run_stop;
-        stop->drain = drain;
+        stop->end = end;
         if (!loop_post(&worker->loop, &stop->post))
             mem_free(stop);
     }

@@ -28,9 +28,9 @@ struct workers {
 MUST_USE enum err workers_init(struct workers *workers, unsigned count, struct cache *cache);
 void workers_start(struct workers *workers);
 
-/* Stops listening and ends sessions, at once or (drain) as they become idle. Any thread; may be
- * repeated with drain false. workers_join waits for the threads. */
-void workers_stop(struct workers *workers, bool drain);
+/* Stops listening and ends sessions as `end` says. Any thread; may be repeated. workers_join waits for
+ * the threads. */
+void workers_stop(struct workers *workers, enum host_end end);
 /* A catalog came: tells every worker. Any thread. */
 void workers_catalog_came(struct workers *workers);
 void workers_join(struct workers *workers);

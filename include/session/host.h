@@ -83,7 +83,8 @@ struct host {
     counter moved;            /* answers not stored because a table moved meanwhile */
     _Atomic(unsigned) placed; /* client connections given to this worker, for placing new ones */
     struct loop_ticker ticker;
-    bool draining; /* shutting down: no new sessions, sessions end when they are idle */
+    bool stopping; /* no new sessions; on_empty is called when the last one is gone */
+    bool draining; /* and sessions end when they are idle */
     void (*on_empty)(struct host *host); /* the last session is gone */
 };
 
@@ -94,8 +95,13 @@ void host_fini(struct host *host);
  * `unix_socket`: peer address is not shown. */
 void host_accept(struct host *host, int fd, bool console, bool unix_socket);
 
-/* Ends all sessions: at once, or (drain) each as soon as it is idle. */
-void host_stop(struct host *host, bool drain);
+/* How a host ends: no new sessions, and those there are ... A later one replaces an earlier one. */
+enum host_end {
+    HOST_END_CLIENTS, /* leave when they like */
+    HOST_END_IDLE,    /* end as soon as they are idle */
+    HOST_END_NOW      /* end at once */
+};
+void host_stop(struct host *host, enum host_end end);
 
 /* A catalog came: statements of this host that wait for one are judged again. On its loop. */
 void host_catalog_came(struct host *host);

@@ -63,6 +63,11 @@ void databases_reload(void);
  * back; RESUME: waiters are served again. */
 void database_pause(struct database *database, bool paused);
 
+/* The same for all databases, those too that nobody has asked for yet. RESUME of one takes only that one
+ * out. */
+void databases_pause(bool paused);
+bool databases_are_paused(void); /* those that nobody has asked for yet */
+
 /* The control connection says which server it is on, by the start of its postmaster. Backends that
  * are on another one are strangers; if it was another one before, those close. `standby`: the server
  * follows another one. Any thread. */

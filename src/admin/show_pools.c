@@ -73,7 +73,7 @@ static void add_database(struct rows *rows, const char *name, const struct conf_
                        ? line->max_db_client_connections
                        : options->max_db_client_connections);
     rows_num(rows, database ? atomic_load(&database->client_count) : 0);
-    rows_int(rows, database && atomic_load(&database->paused));
+    rows_int(rows, database ? atomic_load(&database->paused) : databases_are_paused());
     rows_int(rows, !line);
 }
 

@@ -86,15 +86,16 @@ static void add_state(struct rows *rows, const char *key, bool value)
     rows_text(rows, value ? "yes" : "no");
 }
 
-/* Paused is who has nothing that is not. */
+/* Paused is who has nothing that is not; databases that nobody has asked for yet count as one. */
 static bool is_all_paused(void)
 {
     struct database *database;
     unsigned i = 0;
+    bool rest = databases_are_paused();
     for (; (database = database_at(i)) != NULL; i++)
         if (!atomic_load(&database->paused))
             return false;
-    return i > 0;
+    return rest || i > 0;
 }
 
 void run_show_state(struct request *request)

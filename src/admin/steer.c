@@ -58,8 +58,8 @@ struct database *show_database(struct request *request, const char *name)
     return database;
 }
 
-/* Calls `act` for the database that the command names, or for all there are. False: it failed. */
-static bool each_database(struct request *request, void (*act)(struct database *database))
+/* Calls `act` for the database that the command names, or for all there are. */
+static void each_database(struct request *request, void (*act)(struct database *database))
 {
     const char *name = request->command->name;
     struct database *database;
@@ -67,26 +67,24 @@ static bool each_database(struct request *request, void (*act)(struct database *
         database = show_database(request, name);
         if (database)
             act(database);
-        return database != NULL;
+        return;
     }
-    /* Those of the configuration too that nobody has asked for yet. */
-    const struct conf *conf = conf_current();
-    for (unsigned i = 0; i < conf->database_count; i++)
-        if (strcmp(conf->databases[i].name, "*") != 0)
-            database_get(slice_of_text(conf->databases[i].name));
     for (unsigned i = 0; (database = database_at(i)) != NULL; i++)
         act(database);
-    return true;
 }
 
-static void pause_one(struct database *database)
+/* PAUSE and RESUME of the database that the command names, or of all. False: it failed. */
+static bool set_paused(struct request *request, bool paused)
 {
-    database_pause(database, true);
-}
-
-static void resume_one(struct database *database)
-{
-    database_pause(database, false);
+    const char *name = request->command->name;
+    if (!*name) {
+        databases_pause(paused);
+        return true;
+    }
+    struct database *database = show_database(request, name);
+    if (database)
+        database_pause(database, paused);
+    return database != NULL;
 }
 
 static void reconnect_one(struct database *database)
@@ -104,7 +102,7 @@ void run_reconnect(struct request *request)
 
 void run_resume(struct request *request)
 {
-    each_database(request, resume_one);
+    (void)set_paused(request, false);
     request_done(request);
 }
 
@@ -148,7 +146,7 @@ static void on_tick(struct loop_ticker *ticker, uint64_t now_ms)
 
 void run_pause(struct request *request)
 {
-    if (!each_database(request, pause_one)) {
+    if (!set_paused(request, true)) {
         request_done(request);
         return;
     }

@@ -54,6 +54,11 @@ void host_fini(struct host *host)
 void host_accept(struct host *host, int fd, bool console, bool unix_socket)
 {
     const struct options *options = &conf_current()->options;
+    if (host->stopping) { /* it was accepted before, by another worker */
+        close(fd);
+        atomic_fetch_sub(&host->placed, 1);
+        return;
+    }
     if (!unix_socket) {
         struct stream_keepalive keepalive = {.on = options->tcp_keepalive,
                                              .idle_s = (int)options->tcp_keepidle,
@@ -67,15 +72,15 @@ void host_accept(struct host *host, int fd, bool console, bool unix_socket)
         atomic_fetch_sub(&host->placed, 1);
 }
 
-void host_stop(struct host *host, bool drain)
+void host_stop(struct host *host, enum host_end end)
 {
-    host->draining = true;
+    host->stopping = true;
+    host->draining = host->draining || end != HOST_END_CLIENTS;
     LINK_EACH_SAFE (&host->sessions, at) {
         struct session *session = CONTAINER_OF(at, struct session, link);
-        bool idle =
-            session->state == SESSION_READY && session->status == 'I' && !session->unit.begun;
-        if (!drain || idle || session->state == SESSION_STARTUP ||
-            session->state == SESSION_CONSOLE)
+        if (end == HOST_END_NOW || session->state == SESSION_STARTUP ||
+            (end == HOST_END_IDLE &&
+             (session->state == SESSION_CONSOLE || session_is_idle(session))))
             session_fail(session, "57P01", "pgrecall is shutting down", NULL);
     }
     if (!host->session_count && host->on_empty)

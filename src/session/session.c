@@ -77,6 +77,12 @@ void session_fail_frame(struct session *session, enum pgwire_status status, uint
     session_fail(session, "08P01", message, NULL);
 }
 
+bool session_is_idle(const struct session *session)
+{
+    return session->state == SESSION_READY && session->status == 'I' && !session->unit.begun &&
+           !session->unit.pass_left && !session->unit.skip_left;
+}
+
 /* ---- the backend ---- */
 
 void session_drop_server(struct session *session)
@@ -214,7 +220,7 @@ static void on_closed(struct stream *stream)
     mem_free(session->user);
     mem_free(session->application_name);
     mem_free(session);
-    if (host->draining && !host->session_count && host->on_empty)
+    if (host->stopping && !host->session_count && host->on_empty)
         host->on_empty(host);
 }
 
@@ -324,7 +330,10 @@ void session_tick(struct session *session, uint64_t now_ms)
         break;
     case SESSION_READY:
     case SESSION_ACTIVE:
-        times_tick(session, now_ms);
+        if (UNLIKELY(session->host->draining) && session_is_idle(session))
+            session_fail(session, "57P01", "pgrecall is shutting down", NULL);
+        else
+            times_tick(session, now_ms);
         break;
     case SESSION_CLOSING:
         if (now_ms > session->idle_since_ms + SESSION_FLUSH_TIMEOUT_MS)

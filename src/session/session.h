@@ -341,6 +341,8 @@ void fill_spoil(struct session *session, enum reason reason);
 void times_tick(struct session *session, uint64_t now_ms);
 
 /* ---- session.c ---- */
+/* Nothing of it is under way, in no transaction. */
+bool session_is_idle(const struct session *session);
 void session_fail(struct session *session, const char *sqlstate, const char *message,
                   const char *detail);
 /* The same for a message that cannot be taken: of an unknown type (status OK: none that may come here),

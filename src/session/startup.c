@@ -126,7 +126,7 @@ static void begin_login(struct session *session, const struct pgwire_startup *st
         session_fail(session, "53300", "no more connections allowed (max_client_conn)", NULL);
         return;
     }
-    if (session->host->draining) {
+    if (session->host->stopping) {
         session_fail(session, "57P01", "pgrecall is shutting down", NULL);
         return;
     }

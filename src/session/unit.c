@@ -172,13 +172,6 @@ static bool answer_deallocate(struct session *session, const struct query *query
     return true;
 }
 
-/* A unit was answered here and may have ended the transaction that kept its session from ending. */
-static void end_drained(struct session *session)
-{
-    if (UNLIKELY(session->host->draining) && session->status == 'I')
-        session_fail(session, "57P01", "pgrecall is shutting down", NULL);
-}
-
 static size_t take_query(struct session *session, const struct pgwire_frame *frame,
                          const uint8_t *data, size_t len)
 {
@@ -204,7 +197,6 @@ static size_t take_query(struct session *session, const struct pgwire_frame *fra
     if (lazy_answer_query(session, &query, more)) {
         unit_reset(session);
         session->idle_since_ms = loop_now_ms(session->host->loop);
-        end_drained(session);
         return frame->len;
     }
     if (answer_deallocate(session, &query, more)) {
@@ -414,7 +406,6 @@ static size_t take_batch(struct session *session, const uint8_t *data, size_t le
         uint8_t ready[6] = {'Z', 0, 0, 0, 5, session->status};
         stream_queue(&session->stream, ready, sizeof(ready));
         unit_reset(session);
-        end_drained(session);
         return whole;
     }
     struct query query = {0};
@@ -590,6 +581,8 @@ size_t unit_on_input(struct session *session, const uint8_t *data, size_t len)
     }
     if (stream_pending(&session->stream))
         stream_flush(&session->stream);
+    if (UNLIKELY(session->host->draining) && session_is_idle(session))
+        session_fail(session, "57P01", "pgrecall is shutting down", NULL); /* behind its answer */
     if (full && !unit_is_busy(session))
         stream_retry(&session->stream); /* all of it left just now: on_drained will not say so */
     if (len - done >= conf_current()->options.client_buffer_max_bytes && unit_is_busy(session))

@@ -13,6 +13,7 @@ static struct {
     struct table by_name;
     struct database *list[DATABASES_MAX]; /* in the order of their making */
     unsigned count;
+    bool paused; /* all there are, and those to come */
     database_on_created *on_created;
 } registry = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 
@@ -41,6 +42,7 @@ void databases_fini(void)
         registry.list[i] = NULL;
     }
     registry.count = 0;
+    registry.paused = false;
     table_fini(&registry.by_name);
     pools_fini();
 }
@@ -50,6 +52,7 @@ static struct database *create(struct slice name, const struct conf_database *li
     struct database *database = mem_zero(1, sizeof(*database));
     database->name = mem_text_n(name.data, name.len);
     database->conf = line;
+    database->paused = registry.paused;
     database->dbname = mem_text(line->dbname ? line->dbname : database->name);
     ASSERT(pthread_mutex_init(&database->mutex, NULL) == 0);
     table_init(&database->pools);
@@ -147,6 +150,24 @@ void database_pause(struct database *database, bool paused)
         pool_schedule(pool);
     }
     pthread_mutex_unlock(&database->mutex);
+}
+
+void databases_pause(bool paused)
+{
+    pthread_mutex_lock(&registry.mutex);
+    registry.paused = paused;
+    pthread_mutex_unlock(&registry.mutex);
+    struct database *database;
+    for (unsigned i = 0; (database = database_at(i)) != NULL; i++)
+        database_pause(database, paused);
+}
+
+bool databases_are_paused(void)
+{
+    pthread_mutex_lock(&registry.mutex);
+    bool paused = registry.paused;
+    pthread_mutex_unlock(&registry.mutex);
+    return paused;
 }
 
 unsigned database_busy_count(struct database *database)

@@ -406,6 +406,25 @@ def test_without_lists_nobody_enters_by_password(make_proxy, postgres):
     assert caught.value.sqlstate == "28000"
 
 
+def test_pause_of_all_is_also_for_databases_that_come_later(make_proxy, postgres):
+    proxy = make_proxy(postgres)
+    proxy.console("PAUSE")
+    assert [row["active"] for row in proxy.console("SHOW STATE") if "active" in row] in ([], ["no"])
+    late = wire.Wire(proxy.port, login=False)
+    late.send(wire.startup({"user": "postgres", "database": "template1"}))
+    assert late.is_silent(1)
+    proxy.console("RESUME")
+    assert late.read_until(b"Z")
+    late.close()
+    with proxy.connect(database="template1") as client:
+        assert client.query("select current_database()") == [["template1"]]
+    proxy.console("PAUSE")
+    proxy.console("RESUME template1")
+    with proxy.connect(database="template1") as client:
+        assert client.query("select clock_timestamp() is not null") == [["t"]]
+    proxy.console("RESUME")
+
+
 # ---- the end -------------------------------------------------------------------------------
 
 
@@ -422,6 +441,61 @@ def test_shutdown_ends_at_once(small):
         small.console("SHUTDOWN")
         assert ended_well(small)
         assert wire.errors_of(client.read_to_end()) in (["57P01"], [])
+
+
+def test_shutdown_wait_for_clients_lets_them_stay(small):
+    with small.connect() as idle, small.connect() as busy:
+        busy.query("begin; select clock_timestamp()")
+        idle.query("select 1")
+        small.console("SHUTDOWN WAIT_FOR_CLIENTS")
+        with pytest.raises((ConnectionRefusedError, wire.Closed, AssertionError, ConnectionResetError)):
+            while True:
+                small.connect().close()
+        for _ in range(3):
+            time.sleep(0.4)
+            busy.query("commit")
+            busy.query("begin; select clock_timestamp()")
+            assert idle.query("select 1") == [["1"]]
+        busy.close()
+        assert idle.query("select 2") == [["2"]]
+        assert small.process.poll() is None
+    assert ended_well(small)
+
+
+def test_a_stop_that_waits_for_clients_becomes_one_that_does_not(small):
+    with small.connect() as idle, small.connect() as busy:
+        busy.query("begin; select clock_timestamp()")
+        idle.query("select 1")
+        small.console("SHUTDOWN WAIT_FOR_CLIENTS")
+        time.sleep(0.3)
+        small.process.terminate()
+        assert wire.errors_of(idle.read_to_end()) == ["57P01"]
+        assert busy.query("select 1 from clock_timestamp()") == [["1"]]
+        small.process.terminate()
+        assert wire.errors_of(busy.read_to_end()) in (["57P01"], [])
+    assert ended_well(small)
+
+
+def test_a_client_that_waits_when_the_stop_comes_is_answered_and_then_ends(make_proxy, postgres):
+    """For a server connection, for Redis, for a catalog: whatever answers it, it does not stay."""
+    from test_cancel import MuteRedis
+
+    postgres.query("drop table if exists late; create table late as select 7 as n")
+    redis = MuteRedis()
+    proxy = make_proxy(postgres, redis_url=f"redis://127.0.0.1:{redis.port}", redis_timeout="2s", shutdown_timeout="60s")
+    proxy.query("select 1")
+    assert servers.wait_until(lambda: proxy.console("SHOW CATALOG")[0]["control_state"] == "ready", 20)
+    with proxy.connect() as looks, proxy.connect() as sleeps, proxy.connect() as first:
+        looks.send(wire.query("select n from late"))
+        sleeps.send(wire.query("select 8 from pg_sleep(1)"))
+        assert redis.asked.wait(5)
+        proxy.process.terminate()
+        assert wire.errors_of(first.read_to_end()) == ["57P01"]
+        for client, rows in ((looks, [["7"]]), (sleeps, [["8"]])):
+            messages = client.read_to_end()
+            assert wire.rows_of(messages) == rows and wire.errors_of(messages) == ["57P01"]
+    assert ended_well(proxy)
+    postgres.query("drop table late")
 
 
 def test_shutdown_wait_for_servers_lets_transactions_end(small):
