@@ -75,7 +75,7 @@ unsigned scan_literals(struct slice canonical, struct slice *out, unsigned max);
 
 /* True if the text contains, in any case, the word now, today, tomorrow or yesterday: a value that the
  * input functions of date and time types replace by the current time. To them a word is a run of
- * letters, so "known" is none. */
+ * letters, so "known" is none. Quotes and backslashes between letters do not count: '{n\ow}'. */
 bool scan_is_magic_date(struct slice value);
 /* The same for bytes that are no text, in which a letter before the word may be the length of it. */
 bool scan_holds_magic_date(struct slice value);

@@ -29,13 +29,21 @@ struct scanner {
     uint32_t hint_len;
 };
 
-static bool is_word_at(const uint8_t *at, const char *word, size_t len)
+/* The length of `word` at the beginning of `value`, 0 if it is not there. Within arrays, ranges and rows
+ * a value may have quotes and backslashes between its letters, which their input takes out. */
+static size_t word_at(struct slice value, const char *word)
 {
-    for (size_t i = 0; i < len; i++) {
-        if ((at[i] | 0x20) != (uint8_t)word[i])
-            return false;
+    size_t at = 0;
+
+    for (;;) {
+        if (at == value.len || (value.data[at] | 0x20) != (uint8_t)*word)
+            return 0;
+        at++;
+        if (!*++word)
+            return at;
+        while (at < value.len && (value.data[at] == '\\' || value.data[at] == '"'))
+            at++;
     }
-    return true;
 }
 
 static bool is_letter(uint8_t byte)
@@ -46,10 +54,7 @@ static bool is_letter(uint8_t byte)
 /* `whole`: only where no ASCII letter stands beside it. */
 static bool magic_date_find(struct slice value, bool whole)
 {
-    static const struct {
-        const char *text;
-        size_t len;
-    } WORDS[] = {{"now", 3}, {"today", 5}, {"tomorrow", 8}, {"yesterday", 9}};
+    static const char *const WORDS[] = {"now", "today", "tomorrow", "yesterday"};
 
     for (size_t i = 0; i < value.len; i++) {
         uint8_t letter = value.data[i] | 0x20;
@@ -58,10 +63,9 @@ static bool magic_date_find(struct slice value, bool whole)
         if (whole && i > 0 && is_letter(value.data[i - 1]))
             continue;
         for (size_t w = 0; w < ARRAY_COUNT(WORDS); w++) {
-            size_t left = value.len - i;
-            if (WORDS[w].len > left || !is_word_at(value.data + i, WORDS[w].text, WORDS[w].len))
-                continue;
-            if (!whole || WORDS[w].len == left || !is_letter(value.data[i + WORDS[w].len]))
+            struct slice rest = slice_of(value.data + i, value.len - i);
+            size_t len = word_at(rest, WORDS[w]);
+            if (len && (!whole || len == rest.len || !is_letter(rest.data[len])))
                 return true;
         }
     }

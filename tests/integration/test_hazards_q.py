@@ -41,6 +41,9 @@ DIFFERENT_EACH_TIME = [
     ("Q02-dollar-quotes", ONE, "select $$now$$::timestamptz from x"),
     ("Q02-array", ONE, "select '{now}'::timestamptz[] from x"),
     ("Q02-range", ONE, "select '[now,infinity)'::tstzrange from x"),
+    ("Q02-array-with-a-backslash", ONE, r"select '{n\ow}'::timestamptz[] from x"),
+    ("Q02-range-with-quotes", ONE, """select '[n"o"w,infinity)'::tstzrange from x"""),
+    ("Q02-multirange-with-a-backslash", ONE, r"select '{[n\ow,infinity)}'::tstzmultirange from x"),
     ("Q02-record", ONE + "create type pair as (a int, t timestamptz);", "select '(1,now)'::pair from x"),
     ("Q02-joined-at-run-time", ONE, "select ('n' || 'ow')::timestamptz from x"),
     ("Q02-case", ONE, "select (case when a = 1 then 'n' else 'x' end || 'ow')::timestamptz from x"),
@@ -554,6 +557,13 @@ def test_Q02_parameters_that_mean_now(lab, value, types):
             assert wire.errors_of(answers[0]) == wire.errors_of(lab.direct().ask(wire.extended(sql, [value], types=types)))
         elif value != "today now":
             assert answers[0] != answers[1] != answers[2]
+
+
+@pytest.mark.parametrize("value", ["[n\\ow,)", '[n"o"w,)'], ids=["backslash", "quotes"])
+def test_Q02_ranges_as_parameters_that_mean_now(lab, value):
+    a = lab.setup(ONE)
+    answers = [wire.rows_of(a.ask(wire.extended("select $1::tstzrange from x", [value]))) for _ in range(3)]
+    assert answers[0] != answers[1] != answers[2]
 
 
 def test_Q02_tomorrow_is_not_cached(lab):

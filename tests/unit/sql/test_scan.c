@@ -246,7 +246,11 @@ static void sees_magic_dates_in_every_kind_of_string(void **state)
                                         "n'now'",
                                         "u&'n\\006fw'",
                                         "'no'\n'w'",
-                                        "'1now'"};
+                                        "'1now'",
+                                        "'{n\\ow}'",
+                                        "'[n\"o\"w,)'",
+                                        "'[\\to\"\"day,)'",
+                                        "'{[\"n\\\\ow\",)}'"};
     static const char *const PLAIN[] = {"now()",   "'known'",  "\"now\" = 'nw'",   "'no' 'w'",
                                         "e'no w'", "$$n ow$$", "'todax yesterda'", "'y'",
                                         "'ww yy'"};
@@ -268,6 +272,8 @@ static void sees_magic_dates_in_every_kind_of_string(void **state)
     assert_false(scan_is_magic_date(slice_of_text("")));
     assert_false(scan_is_magic_date(slice_of_text("no")));
     assert_false(scan_is_magic_date(slice_of_text("2024-01-01")));
+    assert_false(scan_is_magic_date(slice_of_text("{\"know\": \"n\", \"ow\": 1}")));
+    assert_true(scan_holds_magic_date(slice_of_text("[n\"o\"w,)")));
 }
 
 static void sees_hints(void **state)
