@@ -12,6 +12,10 @@ static void add_writes(struct session *session, const struct query *query,
         .all = (verdict->effects & EFFECT_WRITES_ALL) != 0,
         .ddl = (verdict->effects & EFFECT_DDL) != 0,
     };
+    if (set.everything || ((set.all || set.ddl) && !(verdict->effects & EFFECT_ASK)))
+        session->transaction.unbounded = true;
+    else if (verdict->effects & EFFECT_ASK)
+        session->transaction.asks = true;
     keys_of_write(session, query, verdict, &set);
     if (write_set_is_empty(&set))
         return;

@@ -10,6 +10,7 @@
  * backend is made to fail as well, with a Describe of a name that cannot exist, so that its
  * transaction fails as it would have; the client gets the error that Postgres would have sent it.
  */
+#include "session/ask.h"
 #include "session/lazy.h"
 #include "session/names.h"
 
@@ -542,6 +543,11 @@ size_t forward_messages(struct session *session, const uint8_t *data, size_t len
     struct stream *to = &session->server->stream;
     size_t done = 0;
     buf_clear(&session->host->compose);
+    if (unit->ask == UNIT_ASK_FIRST) {
+        ask_send(session);
+        send_composed(session);
+        return 0;
+    }
     while (done < len && session->state == SESSION_ACTIVE && !session->end_after_flush) {
         if (unit->held ||
             stream_pending(to) + buf_len(&session->host->compose) > SESSION_FORWARD_MAX)

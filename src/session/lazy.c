@@ -166,6 +166,15 @@ static bool group_query(struct session *session, const struct group *group, stru
     return !out->types.len;
 }
 
+bool lazy_statement_of(struct session *session, const struct message *messages, unsigned count,
+                       struct query *out)
+{
+    struct group group;
+    *out = (struct query){0};
+    return read_group(messages, count, &group) && group.count + 1 == count &&
+           group_query(session, &group, out);
+}
+
 /* What the Parse leaves behind. */
 static void keep_statement(struct session *session, const struct pgwire_parse *parse)
 {

@@ -22,6 +22,11 @@ bool lazy_answer_query(struct session *session, const struct query *query, bool 
 struct message;
 unsigned lazy_answer_batch(struct session *session, const struct message *messages, unsigned count);
 
+/* True if these messages are [Parse] Bind [Describe portal] Execute Sync without parameters; fills the
+ * statement in, whose canonical text may lie in the host's scratch memory. */
+bool lazy_statement_of(struct session *session, const struct message *messages, unsigned count,
+                       struct query *out);
+
 /* Appends the deferred BEGIN to the host's compose buffer and notes what it is owed. `next`: the text
  * of the statement behind it, empty where that is not known. */
 void lazy_send_begin(struct session *session, struct slice next);

@@ -29,6 +29,7 @@ struct owed_entry {
     uint8_t request; /* type byte of the request: P B D E C S Q F */
     uint8_t source;  /* enum owed_source */
     bool unnamed;    /* P, B: the unnamed statement */
+    bool asks;       /* DISCARD: of a question before COMMIT */
     bool begins;     /* DISCARD: of a deferred BEGIN, without which nothing behind it may run */
     uint32_t text_len;
     char *name;                  /* P, B, C: the client's name, ours; NULL: none */

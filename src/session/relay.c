@@ -6,6 +6,7 @@
  * taken apart before the bytes up to it leave, so that a write's tables are bumped and open before
  * its client can know that it succeeded.
  */
+#include "session/ask.h"
 #include "session/lazy.h"
 
 #include <stdio.h>
@@ -355,13 +356,14 @@ static enum relay_result relay_one(struct session *session, struct run *run, con
     if (parsed != PGWIRE_OK)
         return RELAY_BROKEN;
     bool whole = len - at >= frame.len;
-    if (!whole && is_read_whole(frame.type) && frame.len <= SESSION_WHOLE_MAX)
+    struct owed_entry *head = owed_head(&session->owed);
+    if (!whole && (is_read_whole(frame.type) || (head && head->asks)) &&
+        frame.len <= SESSION_WHOLE_MAX)
         return RELAY_MORE;
     size_t next = whole ? at + frame.len : len;
     session->unit.relay_left = frame.len - (next - at);
     session->unit.relay_drop = false;
     *out_next = next;
-    struct owed_entry *head = owed_head(&session->owed);
     if (session->fill.on &&
         !(head && head->source == OWED_DISCARD && (frame.type == 'C' || frame.type == 'D')))
         fill_see(session, frame.type, at);
@@ -377,6 +379,8 @@ static enum relay_result relay_one(struct session *session, struct run *run, con
             pgwire_read_ready(frame.body, frame.body_len, &status) != PGWIRE_OK)
             return RELAY_BROKEN;
         if (head->source == OWED_DISCARD) {
+            if (head->asks)
+                ask_end(session, status);
             drop_to(session, run, next);
             pop(session, run);
             return RELAY_ON;
@@ -397,6 +401,8 @@ static enum relay_result relay_one(struct session *session, struct run *run, con
     bool drop = head->source == OWED_DISCARD;
     if (!drop)
         note_done(session, &frame, whole);
+    if (frame.type == 'D' && whole && head->asks)
+        ask_row(session, frame.body, frame.body_len);
     if (frame.type == 'C' && whole)
         note_complete(session, &frame);
     if (frame.type == 'G') {

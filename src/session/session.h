@@ -107,6 +107,9 @@ struct fill {
     bool bound;
 };
 
+/* A COMMIT before which Postgres is asked what it commits: ask.h. */
+enum unit_ask { UNIT_ASK_NOT, UNIT_ASK_FIRST, UNIT_ASKED, UNIT_ASK_FAILED };
+
 /* The unit at hand. */
 struct unit {
     bool begun;     /* it was looked at: the fields below hold */
@@ -120,6 +123,7 @@ struct unit {
     bool failed;        /* an error came: everything up to Sync is skipped */
     bool copying;       /* COPY FROM STDIN is on: the client's data goes to the backend */
     bool answered;      /* LOOKUP ended in a hit: its bytes only have to be consumed */
+    uint8_t ask;        /* enum unit_ask */
     uint16_t completed; /* answers so far that end a statement: what it did may last */
     bool rolled_back;   /* the tag of one of them is ROLLBACK */
     bool erred;         /* an ErrorResponse came */

@@ -13,6 +13,7 @@ static void clear(struct transaction *transaction)
 {
     transaction->isolation = BLOCK_ISOLATION_DEFAULT;
     transaction->reads_only = transaction->hit = transaction->queried = false;
+    transaction->asks = transaction->unbounded = false;
     buf_clear(&transaction->begin);
 }
 

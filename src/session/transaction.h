@@ -48,6 +48,8 @@ struct transaction {
     bool reads_only;                /* nothing but cacheable reads so far */
     bool hit;                       /* one of them was a hit */
     bool queried;                   /* one of them went to Postgres */
+    bool asks;                      /* it called code of which Postgres can say what it wrote */
+    bool unbounded;                 /* and something of which nobody can */
     struct buf begin;               /* LAZY: the client's own text */
 };
 

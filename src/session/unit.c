@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "session/ask.h"
 #include "session/lazy.h"
 #include "session/message.h"
 #include "session/place.h"
@@ -216,6 +217,8 @@ static size_t take_query(struct session *session, const struct pgwire_frame *fra
     if (waits_for_catalog(session, &query))
         return 0;
     unit->forward = true;
+    if (UNLIKELY(session->transaction.asks) && ask_is_worth(session, &query))
+        unit->ask = UNIT_ASK_FIRST;
     return begin_forward(session, data, len);
 }
 
@@ -437,6 +440,10 @@ static size_t take_batch(struct session *session, const uint8_t *data, size_t le
     if (count != 1 && waits_for_catalog(session, one ? &query : NULL))
         return 0;
     unit->forward = true;
+    if (UNLIKELY(session->transaction.asks) && whole != SIZE_MAX &&
+        count <= SESSION_UNIT_MESSAGES && lazy_statement_of(session, messages, count, &query) &&
+        ask_is_worth(session, &query))
+        unit->ask = UNIT_ASK_FIRST;
     return begin_forward(session, data, len);
 }
 
