@@ -83,7 +83,8 @@ enum effect {
     EFFECT_DEALLOCATE = 1 << 8, /* drops prepared statements by SQL */
     EFFECT_SET_LOCAL = 1 << 9,  /* changes settings up to the end of the transaction */
     EFFECT_ASK = 1 << 10,       /* with WRITES_ALL: Postgres can be asked, see below */
-    EFFECT_NAMES = 1 << 15,     /* speaks of prepared statements by SQL: PREPARE, EXECUTE */
+    EFFECT_VACUUM = 1 << 14, /* VACUUM, ANALYZE: does less while another session has a snapshot */
+    EFFECT_NAMES = 1 << 15,  /* speaks of prepared statements by SQL: PREPARE, EXECUTE */
 };
 
 /* EFFECT_ASK: all that makes the statement one of EFFECT_WRITES_ALL (and of EFFECT_DDL, if it is)

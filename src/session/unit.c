@@ -123,15 +123,18 @@ static size_t begin_forward(struct session *session, const uint8_t *data, size_t
 
 /* While the catalog is being loaded (at the start, after DDL) nobody can say what a function or a
  * trigger does to the session, and a session that may have changed its backend is tied to it for
- * good. So a statement that would be tied waits a moment for the catalog that is on its way.
+ * good. So a statement that would be tied waits a moment for the catalog that is on its way. So does
+ * VACUUM, tied or not: rows younger than the snapshot in which the catalog is read would neither be
+ * removed nor marked as visible to all, and plans would be others than on a direct connection.
  * `query` NULL: several statements, not looked at one by one. */
 static bool waits_for_catalog(struct session *session, const struct query *query)
 {
     struct unit *unit = &session->unit;
-    if (LIKELY(realm_catalog_is_fresh(session->database->realm)) || unit->blind ||
-        session->pin != PIN_NONE)
+    if (LIKELY(realm_catalog_is_fresh(session->database->realm)) || unit->blind)
         return false;
-    if (query && !(lookup_verdict(session, query)->effects & EFFECT_PIN))
+    unsigned effects = query ? lookup_verdict(session, query)->effects : EFFECT_PIN;
+    bool vacuum = (effects & EFFECT_VACUUM) != 0;
+    if (!vacuum && (session->pin != PIN_NONE || !(effects & EFFECT_PIN)))
         return false;
     uint64_t now_ms = loop_now_ms(session->host->loop);
     if (!unit->proving_since_ms)

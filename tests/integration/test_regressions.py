@@ -291,3 +291,18 @@ def test_deallocate_in_the_extended_protocol(proxy, postgres):
         return heard
 
     assert dialogue(proxy.port) == dialogue(postgres.port)
+
+
+def test_vacuum_after_ddl_is_not_held_up_by_the_catalog_load(proxy, postgres):
+    """What VACUUM can mark as visible to all depends on the oldest snapshot in the database."""
+    proxy.wait_for_catalog()
+    with proxy.connect() as client:
+        client.query("listen pinned")
+        for turn in range(15):
+            name = f"vacuumed_{turn}"
+            client.query(f"drop table if exists {name}")
+            client.query(f"create table {name} (n int)")
+            client.query(f"insert into {name} select generate_series(1, 1000 * {turn + 1})")
+            client.query(f"vacuum {name}")
+            pages = postgres.query(f"select relpages, relallvisible from pg_class where relname = '{name}'")[0]
+            assert pages[0] == pages[1] != "0", turn
