@@ -157,16 +157,11 @@ bool session_console_admin(const struct session *session);
 void **session_console_state(struct session *session); /* a pointer of the console's own */
 void session_retry(struct session *session);           /* shows unconsumed input again */
 
-/* What is known of a statement's chances, for EXPLAIN CACHE. */
-struct explain_cache {
-    struct verdict verdict;
-    struct hash128 shape; /* zero: the text is too long */
-    bool stored_in_memory;
-    uint64_t age_ms;
-};
-/* Judges `sql` as a simple query of `role` in `database` (first profile of that pool if any). */
-void session_explain(struct host *host, struct database *database, struct slice role,
-                     struct slice sql, struct explain_cache *out);
+/* Explains `sql` as a statement of `role` in `database`, under the settings of some session of that role
+ * if one has logged in: one call of `add` for each row. On the host's loop. */
+typedef void session_explain_add(void *context, const char *name, const char *value);
+void session_explain(struct host *host, struct database *database, const char *role,
+                     struct slice sql, session_explain_add *add, void *context);
 
 /* Called (on the loop) by whoever finds that a backend of `database` died: the server may have been
  * restarted, so nothing is served until it has been asked. */

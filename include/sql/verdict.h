@@ -216,6 +216,13 @@ struct hash128 proof_scope_mix(const struct proof_scope *scope, struct hash128 k
 void verdict_prove(struct slice text, unsigned scan_flags, const struct catalog *catalog,
                    const struct proof_scope *scope, struct verdict *out);
 
+/* Visits each relation that the text reads, by any schema its name may mean, with the OIDs of what it
+ * stands for: a view's tables, a partition's root. For EXPLAIN CACHE; it parses the text anew. */
+typedef void verdict_on_read(void *context, const char *name, const uint32_t *tables,
+                             unsigned count);
+void verdict_each_read(struct slice text, const struct catalog *catalog, verdict_on_read *on_read,
+                       void *context);
+
 /* A bounded memo of verdicts by 128-bit hash. One per worker, no locks. */
 struct verdict_memo;
 struct verdict_memo *verdict_memo_create(unsigned slots); /* rounded up to a power of two */

@@ -71,6 +71,8 @@ struct profile {
 /* The profile of `pool` with these parameters (pairs in the client's order, without user, database,
  * replication and _pq_. options), with a reference for the caller. */
 struct profile *profile_get(struct pool *pool, struct slice params);
+/* One that has logged in, or NULL; with a reference. For EXPLAIN CACHE. */
+struct profile *profile_known(struct pool *pool);
 struct profile *profile_ref(struct profile *profile);
 void profile_unref(struct profile *profile);
 

@@ -12,6 +12,7 @@
  */
 #include "session/ask.h"
 #include "session/lazy.h"
+#include "session/local_answer.h"
 #include "session/names.h"
 
 #include <stdio.h>
@@ -27,6 +28,21 @@ static void put(struct session *session, const void *data, size_t len)
 
 /* ---- errors of our own making ---- */
 
+/* `text` is an ErrorResponse, taken along. */
+static void refuse_with(struct session *session, const struct buf *text)
+{
+    struct owed_entry *entry = owed_push(&session->owed, 'D', OWED_REPLACE);
+    ASSERT(entry != NULL);
+    entry->text = text->data;
+    entry->text_len = (uint32_t)buf_len(text);
+    uint8_t space[64];
+    struct pgwire_writer writer = pgwire_writer_of(space, sizeof(space));
+    struct pgwire_slice missing = {.data = (const uint8_t *)"pgrecall_no_such", .len = 16};
+    pgwire_write_target(&writer, 'D', 'S', missing);
+    put(session, space, writer.len);
+    session->unit.failed = true;
+}
+
 static void refuse(struct session *session, const char *sqlstate, const char *before,
                    struct slice name, const char *after)
 {
@@ -36,16 +52,70 @@ static void refuse(struct session *session, const char *sqlstate, const char *be
              name.len ? (const char *)name.data : "", after);
     struct buf text = {0};
     session_error_bytes(&text, "ERROR", sqlstate, message, NULL);
-    struct owed_entry *entry = owed_push(&session->owed, 'D', OWED_REPLACE);
-    ASSERT(entry != NULL);
-    entry->text = text.data;
-    entry->text_len = (uint32_t)buf_len(&text);
-    uint8_t space[64];
-    struct pgwire_writer writer = pgwire_writer_of(space, sizeof(space));
-    struct pgwire_slice missing = {.data = (const uint8_t *)"pgrecall_no_such", .len = 16};
-    pgwire_write_target(&writer, 'D', 'S', missing);
-    put(session, space, writer.len);
-    session->unit.failed = true;
+    refuse_with(session, &text);
+}
+
+/* ---- statements that are answered here: see local_answer.h ---- */
+
+static struct query query_of(const struct statement *statement)
+{
+    return (struct query){.text = statement->query,
+                          .types = statement->types,
+                          .canonical = statement->canonical,
+                          .hint = statement->hint,
+                          .shape = statement->shape,
+                          .scan_flags = statement->scan_flags,
+                          .scanned = statement->scanned};
+}
+
+static bool is_answered_here(struct session *session, const struct query *query)
+{
+    return UNLIKELY(query->scanned && local_answer_may(query)) &&
+           local_answer_kind_of(session, query) != LOCAL_ANSWER_NONE;
+}
+
+/* Queues whole messages as the answer to a request. Takes the bytes along. */
+static void answer_here(struct session *session, uint8_t request, const struct buf *text)
+{
+    struct owed_entry *entry = owed_push(&session->owed, request, OWED_LOCAL);
+    ASSERT(entry != NULL && text->start == 0);
+    entry->text = text->data;
+    entry->text_len = (uint32_t)buf_len(text);
+}
+
+/* Describe and Close of what is answered here; true if it was. */
+static bool target_here(struct session *session, uint8_t type, const struct pgwire_target *target)
+{
+    struct slice name = session_slice(target->name);
+    struct buf text = {0};
+    struct query query = {0};
+    if (target->kind == 'P') {
+        if (!local_answer_has(session, name))
+            return false;
+        if (type == 'C') {
+            struct owed_entry *entry;
+            local_answer_forget(session, name);
+            names_answer_here(session, 'C', '3', &entry);
+            return true;
+        }
+        local_answer_describe_portal(session, &text);
+        answer_here(session, 'D', &text);
+        return true;
+    }
+    if (type != 'D')
+        return false;
+    if (name.len) {
+        const struct client_statement *known = table_get(&session->statements, name);
+        if (known)
+            query = query_of(known->statement);
+    } else if (session->unnamed_id) {
+        unnamed_query_of(session, &query);
+    }
+    if (!is_answered_here(session, &query))
+        return false;
+    local_answer_describe(session, &query, &text);
+    answer_here(session, 'D', &text);
+    return true;
 }
 
 /* ---- Parse ---- */
@@ -76,7 +146,11 @@ static void forward_named_parse(struct session *session, const struct pgwire_par
                                 const struct pgwire_frame *frame, const uint8_t *data)
 {
     struct slice name = session_slice(parse->name);
-    if (session->own_names && session->statements.count < SESSION_STATEMENTS_MAX) {
+    struct query asked = {.text = session_slice(parse->query)};
+    if (session->own_names)
+        query_scan(session->host, &asked);
+    if (session->own_names && session->statements.count < SESSION_STATEMENTS_MAX &&
+        !is_answered_here(session, &asked)) {
         forward_own_parse(session, parse, frame, data);
         return;
     }
@@ -97,7 +171,9 @@ static void forward_named_parse(struct session *session, const struct pgwire_par
     known->version = version;
     table_put(&session->statements, name, known);
     struct owed_entry *entry;
-    if (statements_touch(session->server->statements, statement->id)) {
+    struct query query = query_of(statement);
+    if (is_answered_here(session, &query) ||
+        statements_touch(session->server->statements, statement->id)) {
         names_answer_here(session, 'P', '1', &entry);
     } else {
         names_server_gets(session, statement);
@@ -170,9 +246,17 @@ static void forward_parse(struct session *session, const struct pgwire_frame *fr
         return;
     }
     session_set_unnamed(session, session_slice(parse.query), session_slice(parse.types));
+    struct query query;
+    struct owed_entry *entry;
+    unnamed_query_of(session, &query);
+    if (is_answered_here(session, &query)) {
+        names_answer_here(session, 'P', '1', &entry);
+        entry->unnamed = true;
+        return;
+    }
     if (!forward_deallocate(session))
         put(session, data, frame->len);
-    struct owed_entry *entry = owed_push(&session->owed, 'P', OWED_FORWARD);
+    entry = owed_push(&session->owed, 'P', OWED_FORWARD);
     ASSERT(entry != NULL);
     entry->unnamed = true;
     session->server->unnamed_statement = session->unnamed_id;
@@ -234,14 +318,7 @@ static void forward_bind(struct session *session, const struct pgwire_frame *fra
                    "\" does not exist");
             return;
         }
-        query.text = named->statement->query;
-        query.canonical = named->statement->canonical;
-        query.shape = named->statement->shape;
-        query.scan_flags = named->statement->scan_flags;
-        query.scanned = named->statement->scanned;
-        query.types = named->statement->types;
-        if (!named->own)
-            names_ensure(session, named->statement);
+        query = query_of(named->statement);
     } else {
         if (!session->unnamed_id) {
             refuse(session, "26000", "unnamed prepared statement does not exist", slice_of("", 0),
@@ -249,8 +326,20 @@ static void forward_bind(struct session *session, const struct pgwire_frame *fra
             return;
         }
         unnamed_query_of(session, &query);
-        names_ensure_unnamed(session);
     }
+    if (is_answered_here(session, &query)) {
+        struct owed_entry *answer;
+        local_answer_bind(session, &bind, &query);
+        names_answer_here(session, 'B', '2', &answer);
+        return;
+    }
+    local_answer_forget(session, session_slice(bind.portal));
+    if (query.scanned)
+        local_see(session, query.canonical);
+    if (named && !named->own)
+        names_ensure(session, named->statement);
+    else if (!named)
+        names_ensure_unnamed(session);
     const struct verdict *verdict = lookup_verdict(session, &query);
     bool harmless = verdict_is_harmless(verdict);
     query.arguments = session_slice(bind.arguments);
@@ -291,6 +380,8 @@ static void forward_target(struct session *session, const struct pgwire_frame *f
     }
     struct owed_entry *entry;
     uint64_t on_server = 0;
+    if (target_here(session, frame->type, &target))
+        return;
     if (target.kind == 'S' && target.name.len && frame->type == 'C') {
         struct client_statement *known =
             table_remove(&session->statements, session_slice(target.name));
@@ -359,6 +450,15 @@ static void forward_execute(struct session *session, const struct pgwire_frame *
         forward_malformed(session, frame, data);
         return;
     }
+    if (local_answer_has(session, session_slice(execute.portal))) {
+        struct buf text = {0};
+        if (local_answer_execute(session, &text))
+            answer_here(session, 'E', &text);
+        else
+            refuse_with(session, &text);
+        counter_add(&session->stats->query_count, 1);
+        return;
+    }
     if (!portal_is_known(session, session_slice(execute.portal)))
         forward_unknown_effects(session);
     if (execute.row_max)
@@ -370,9 +470,10 @@ static void forward_execute(struct session *session, const struct pgwire_frame *
 
 /* ---- Query ---- */
 
-/* A simple Query that is read whole: its effects, then its bytes. */
+/* A simple Query that is read whole: its effects, then its bytes. `out_instead` is what its error is to be
+ * replaced with: it is one of ours, which fails in a block. */
 static void forward_query(struct session *session, const struct pgwire_frame *frame,
-                          const uint8_t *data)
+                          const uint8_t *data, struct buf *out_instead)
 {
     struct pgwire_slice text;
     if (pgwire_read_text(frame->body, frame->body_len, &text) != PGWIRE_OK) {
@@ -381,17 +482,33 @@ static void forward_query(struct session *session, const struct pgwire_frame *fr
     }
     struct query query = {.text = session_slice(text)};
     query_scan(session->host, &query);
+    if (is_answered_here(session, &query)) {
+        static const char failing[] = "pgrecall_no_such";
+        uint8_t space[64];
+        struct pgwire_writer writer = pgwire_writer_of(space, sizeof(space));
+        local_answer_error(session, &query, out_instead);
+        pgwire_write_query(&writer, failing);
+        lazy_materialise(session, query.text);
+        put(session, space, writer.len);
+        return;
+    }
+    if (query.scanned)
+        local_see(session, query.canonical);
     forward_effects(session, &query, lookup_verdict(session, &query));
     lazy_materialise(session, query.text);
     put(session, data, frame->len);
 }
 
-static void query_sent(struct session *session)
+static void query_sent(struct session *session, const struct buf *instead)
 {
     session->unnamed_id = 0;
     session->server->unnamed_statement = 0;
     session->unit.open = false;
-    ASSERT(owed_push(&session->owed, 'Q', OWED_FORWARD) != NULL);
+    struct owed_entry *entry =
+        owed_push(&session->owed, 'Q', buf_len(instead) ? OWED_REPLACE : OWED_FORWARD);
+    ASSERT(entry != NULL);
+    entry->text = instead->data;
+    entry->text_len = (uint32_t)buf_len(instead);
     counter_add(&session->stats->query_count, 1);
 }
 
@@ -427,7 +544,7 @@ static size_t forward_long(struct session *session, const struct pgwire_frame *f
     if (frame->type == 'Q' && frame->len > SESSION_TEXT_MAX) {
         forward_unknown_effects(session);
         lazy_materialise(session, slice_of("", 0));
-        query_sent(session);
+        query_sent(session, &(struct buf){0});
         return pass_on(session, frame, data, len, false);
     }
     if (frame->type == 'F') {
@@ -449,6 +566,7 @@ static size_t forward_long(struct session *session, const struct pgwire_frame *f
 static void forward_whole(struct session *session, const struct pgwire_frame *frame,
                           const uint8_t *data)
 {
+    struct buf instead = {0};
     if (session->transaction.state == TRANSACTION_LAZY && frame->type != 'Q')
         lazy_send_begin_before(session, frame); /* a Query changes settings before the block */
     switch (frame->type) {
@@ -466,9 +584,9 @@ static void forward_whole(struct session *session, const struct pgwire_frame *fr
         forward_execute(session, frame, data);
         break;
     case 'Q':
-        forward_query(session, frame, data);
+        forward_query(session, frame, data, &instead);
         if (!session->end_after_flush)
-            query_sent(session);
+            query_sent(session, &instead);
         break;
     case 'H':
         put(session, data, frame->len);

@@ -57,6 +57,8 @@ static void do_block(struct session *session, const struct block_text *block, st
         return;
     }
     transaction_forget(&session->transaction);
+    session->local.rolled_back = block->request == BLOCK_ROLLBACK;
+    local_unit_done(session, 'I');
     session->status = 'I';
     counter_add(&session->stats->xact_count, 1);
 }

@@ -48,7 +48,7 @@ static void bypass(struct session *session, enum reason reason)
 }
 
 /* Why this session cannot use the cache now, whatever it asks. */
-static enum reason session_reason(struct session *session)
+enum reason lookup_reason(struct session *session)
 {
     if (UNLIKELY(!session->host->cache))
         return REASON_CACHE_OFF;
@@ -101,8 +101,8 @@ void query_scan(struct host *host, struct query *query)
     query->hint = slice_of(query->text.data + scan.hint_at, scan.hint_len);
 }
 
-static void build_key(struct session *session, const struct query *query,
-                      const struct policy *policy, struct entry_key *out)
+void lookup_key(struct session *session, const struct query *query, const struct policy *policy,
+                struct entry_key *out)
 {
     const struct realm *realm = session->database->realm;
     struct key_head head = {
@@ -400,7 +400,7 @@ enum lookup_outcome lookup_query(struct session *session, const struct query *qu
     struct host *host = session->host;
     if (session->fill.on) /* of the look before the catalog came */
         fill_end(session);
-    enum reason reason = session_reason(session);
+    enum reason reason = lookup_reason(session);
     if (reason == REASON_NONE)
         reason = text_reason(query);
     if (reason != REASON_NONE) {
@@ -416,7 +416,7 @@ enum lookup_outcome lookup_query(struct session *session, const struct query *qu
         return LOOKUP_FORWARD;
     }
     struct entry_key key;
-    build_key(session, query, &policy, &key);
+    lookup_key(session, query, &policy, &key);
     const struct entry *entry =
         cache_find(host->cache, host->reader, &key, loop_wall_ms(host->loop));
     if (entry && UNLIKELY(policy.rule != NULL))
@@ -499,23 +499,4 @@ void fill_store(struct session *session, struct slice answer)
     }
     buf_clear(whole);
     fill_end(session);
-}
-
-void session_explain(struct host *host, struct database *database, struct slice role,
-                     struct slice sql, struct explain_cache *out)
-{
-    *out = (struct explain_cache){0};
-    struct scan scan;
-    bool stale = false;
-    struct catalog *catalog = database->realm ? realm_catalog(database->realm, &stale) : NULL;
-    if (scan_text(sql, host->scratch, &scan) == ERR_OK) {
-        verdict_prove(sql, scan.flags, catalog, NULL, &out->verdict);
-        out->shape = scan_shape(slice_of(scan.canonical, scan.canonical_len));
-    } else {
-        out->verdict.reason = REASON_TOO_LONG;
-    }
-    if (!catalog && out->verdict.reason == REASON_NO_CATALOG && stale)
-        out->verdict.reason = REASON_CATALOG_STALE;
-    catalog_unref(catalog);
-    (void)role;
 }

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "base/table.h"
+#include "session/local_settings.h"
 #include "sql/scan.h"
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -61,6 +62,10 @@ static struct statement *make(struct slice key, struct slice types, struct slice
         statement->scanned = true;
         statement->scan_flags = scan.flags;
         statement->hint = slice_of(statement->query.data + scan.hint_at, scan.hint_len);
+        struct local_command command; /* the backends never get those */
+        bool several = (scan.flags & SCAN_SEVERAL) != 0;
+        if (local_command_read(slice_of(scan.canonical, scan.canonical_len), several, &command))
+            statement->folds = false;
         statement->canonical =
             slice_of(mem_copy(scan.canonical, scan.canonical_len), scan.canonical_len);
         statement->shape =

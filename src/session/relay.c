@@ -174,6 +174,7 @@ static void relay_error(struct session *session, struct run *run, size_t after, 
         (pgwire_slice_is(severity, "FATAL") || pgwire_slice_is(severity, "PANIC")))
         session->fatal_relayed = true;
     note_missing(session, head, body, body_len);
+    session->local.failed = true;
     if (head && (head->source == OWED_REPLACE || sync_is_ours(session))) {
         drop_to(session, run, after);
         session->unit.relay_drop = true; /* of what is still to come of it */
@@ -274,6 +275,9 @@ static void copy_begins(struct session *session)
 static void note_complete(struct session *session, const struct pgwire_frame *frame)
 {
     struct pgwire_slice tag;
+    if (UNLIKELY(session->local.changed) && (session->unit.effects & EFFECT_TX_END) &&
+        pgwire_read_complete(frame->body, frame->body_len, &tag) == PGWIRE_OK)
+        session->local.rolled_back = pgwire_slice_is(tag, "ROLLBACK");
     if (!(session->unit.effects & (EFFECT_UNPIN | EFFECT_DEALLOCATE)) ||
         pgwire_read_complete(frame->body, frame->body_len, &tag) != PGWIRE_OK)
         return;

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "session/flight.h"
+#include "session/local_answer.h"
 #include "session/place.h"
 
 enum { SESSION_ERROR_MAX = 2048 };
@@ -215,6 +216,8 @@ static void on_closed(struct stream *stream)
     profile_unref(session->profile);
     owed_fini(&session->owed);
     transaction_fini(&session->transaction);
+    local_fini(&session->local);
+    local_answer_fini(session);
     buf_fini(&session->fill.key);
     buf_fini(&session->fill.answer);
     mem_free(session->user);
@@ -297,7 +300,7 @@ struct session *session_create(struct host *host, int fd, bool console, bool uni
     session->host = host;
     session->id = atomic_fetch_add(&last_id, 1) + 1;
     session->status = 'I';
-    session->local.plain = true;
+    local_begin(&session->local);
     session->console_port = console;
     session->unix_socket = unix_socket;
     session->connected_wall_ms = loop_wall_ms(host->loop);

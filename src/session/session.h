@@ -234,9 +234,10 @@ struct session {
     uint64_t unnamed_id;      /* 0: there is none */
     uint64_t unnamed_version; /* catalog version wanted when it was parsed */
 
-    struct local_settings local; /* SET pgrecall.* */
-    uint64_t rules_number;       /* for which set of rules ... */
-    uint64_t rules;              /* ... these can be for this session: see policy.c */
+    struct local_settings local;       /* SET pgrecall.* */
+    struct local_portal *local_portal; /* see local_answer.c; NULL: none */
+    uint64_t rules_number;             /* for which set of rules ... */
+    uint64_t rules;                    /* ... these can be for this session: see policy.c */
 
     uint32_t cancel_pid;
     uint8_t cancel_secret[SESSION_SECRET_MAX];
@@ -326,6 +327,11 @@ struct query {
     struct slice arguments; /* of Bind: formats, values, result formats */
 };
 enum lookup_outcome lookup_query(struct session *session, const struct query *query, bool more);
+/* Why this session cannot use the cache now, whatever it asks. */
+enum reason lookup_reason(struct session *session);
+/* The key of a look-up; its bytes lie in the host's buffer. */
+void lookup_key(struct session *session, const struct query *query, const struct policy *policy,
+                struct entry_key *out);
 /* Fills in what the scan of query->text said; canonical lies in the host's scratch memory. */
 void query_scan(struct host *host, struct query *query);
 /* Its shape, worked out unless it is known. */

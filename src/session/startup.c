@@ -53,6 +53,36 @@ static void negotiate(struct session *session, uint32_t count, struct pgwire_sli
     buf_fini(&out);
 }
 
+static bool refuse_setting(struct session *session, struct slice name, struct slice value)
+{
+    char text[256];
+    snprintf(text, sizeof(text), "invalid value for parameter \"%.*s\": \"%.*s\"",
+             (int)size_min(name.len, 64), (const char *)name.data, (int)size_min(value.len, 64),
+             (const char *)value.data);
+    session_fail(session, "22023", text, NULL);
+    return false;
+}
+
+/* The startup parameter "options", without what is for us. */
+static bool read_options(struct session *session, struct slice options)
+{
+    char *left = mem_alloc(options.len + 1);
+    struct slice bad;
+    bool fine = local_startup_options(&session->local, options, left, &bad);
+    if (!fine) {
+        const uint8_t *equals = memchr(bad.data, '=', bad.len);
+        size_t len = equals ? (size_t)(equals - bad.data) : bad.len;
+        refuse_setting(
+            session, slice_of(bad.data, len),
+            slice_of(bad.data + len + (equals ? 1 : 0), bad.len - len - (equals ? 1 : 0)));
+    } else if (left[0] && !is_in_list(conf_current()->options.ignore_startup_parameters,
+                                      slice_of_text("options"))) {
+        add_param(session->login, slice_of_text("options"), slice_of_text(left));
+    }
+    mem_free(left);
+    return fine;
+}
+
 /* Takes the parameters apart. False: the session has been refused. */
 static bool read_params(struct session *session, const struct pgwire_startup *startup)
 {
@@ -80,6 +110,11 @@ static bool read_params(struct session *session, const struct pgwire_startup *st
                 buf_append(&unknown, name.data, name.len);
                 buf_append(&unknown, "", 1);
             }
+        } else if (name.len > 9 && strncasecmp((const char *)name.data, "pgrecall.", 9) == 0) {
+            fine = local_startup(&session->local, session_slice(name), session_slice(value)) ||
+                   refuse_setting(session, session_slice(name), session_slice(value));
+        } else if (pgwire_slice_is(name, "options") && value.len) {
+            fine = read_options(session, session_slice(value));
         } else if (!is_in_list(conf_current()->options.ignore_startup_parameters,
                                session_slice(name))) {
             if (pgwire_slice_is(name, "application_name")) {
@@ -89,6 +124,7 @@ static bool read_params(struct session *session, const struct pgwire_startup *st
             add_param(login, session_slice(name), session_slice(value));
         }
     }
+    local_begin(&session->local);
     if (fine && (unknown_count || startup->protocol > PGWIRE_PROTOCOL_3_2))
         negotiate(session,
                   unknown_count < STARTUP_OPTIONS_MAX ? unknown_count : STARTUP_OPTIONS_MAX,

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "session/ask.h"
 #include "session/lazy.h"
+#include "session/local_answer.h"
 #include "session/message.h"
 #include "session/place.h"
 #include "upstream/control.h"
@@ -204,6 +205,16 @@ static size_t take_query(struct session *session, const struct pgwire_frame *fra
         return frame->len;
     }
     if (answer_deallocate(session, &query, more)) {
+        unit_reset(session);
+        return frame->len;
+    }
+    if (UNLIKELY(local_answer_may(&query)) &&
+        local_answer_kind_of(session, &query) != LOCAL_ANSWER_NONE) {
+        if (!local_answer_query(session, &query, more)) {
+            unit->forward = true;
+            return begin_forward(session, data, len);
+        }
+        session->unnamed_id = 0;
         unit_reset(session);
         return frame->len;
     }
@@ -425,6 +436,15 @@ static size_t take_batch(struct session *session, const uint8_t *data, size_t le
         if (one) {
             if (!unit->coalesced)
                 counter_add(&session->stats->received, whole);
+            if (UNLIKELY(local_answer_may(&query)) &&
+                local_answer_kind_of(session, &query) != LOCAL_ANSWER_NONE) {
+                if (local_answer_unit(session, &query, len > whole)) {
+                    unit_reset(session);
+                    return whole;
+                }
+                unit->forward = true;
+                return begin_forward(session, data, len);
+            }
             switch (lookup_query(session, &query, len > whole)) {
             case LOOKUP_HIT:
                 counter_add(&session->stats->bind_count, 1);

@@ -48,6 +48,7 @@ static void apply_effects(struct session *session)
 void unit_done(struct session *session, uint8_t status)
 {
     uint64_t now_us = clock_now_us();
+    local_unit_done(session, status);
     session->status = status;
     transaction_settle(&session->transaction, status);
     apply_effects(session);

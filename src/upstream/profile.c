@@ -27,6 +27,23 @@ struct profile *profile_get(struct pool *pool, struct slice params)
     return profile;
 }
 
+struct profile *profile_known(struct pool *pool)
+{
+    struct profile *profile;
+    size_t at = 0;
+    pool_lock(pool);
+    while ((profile = table_next(&pool->profiles, &at)) != NULL) {
+        const struct profile_facts *facts =
+            atomic_load_explicit(&profile->facts, memory_order_relaxed);
+        if (facts && !facts->outdated)
+            break;
+    }
+    if (profile)
+        profile->refs++;
+    pool_unlock(pool);
+    return profile;
+}
+
 struct profile *profile_ref(struct profile *profile)
 {
     unsigned before = atomic_fetch_add_explicit(&profile->refs, 1, memory_order_relaxed);
