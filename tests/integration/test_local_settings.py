@@ -149,6 +149,24 @@ def test_blocks_keep_and_undo_as_postgres_does(settled, way):
         assert shown(client) == "off"
 
 
+@WAYS
+def test_a_block_that_postgres_never_heard_of_keeps_and_undoes_too(settled, way):
+    with settled.connect() as client:
+        client.query("begin")
+        way(client, "SET pgrecall.cache = off")
+        client.query("rollback")
+        assert shown(client) == "on"
+        client.query("begin")
+        way(client, "SET LOCAL pgrecall.cache = observe")
+        way(client, "SET pgrecall.namespace = x")
+        client.query("commit")
+        assert shown(client) == "on" and shown(client, "namespace") == "x"
+        client.query("begin")
+        assert way(client, "SET pgrecall.cache = perhaps") == "22023"
+        assert simple(client, "select 1") == "25P02"
+        client.query("rollback")
+
+
 def test_savepoints_undo_what_came_after_them(settled):
     with settled.connect() as client:
         client.query("begin")
