@@ -227,6 +227,8 @@ def test_force_never_forces(ruled, postgres, case):
     postgres.query("create or replace function ruled_writes() returns int language sql as 'update unruled set v = v where id = 2; select 1'")
     postgres.query("create table if not exists ruled_hidden (v int)")
     postgres.query("alter table ruled_hidden enable row level security")
+    postgres.query("drop policy if exists tenant on ruled_hidden")
+    postgres.query("create policy tenant on ruled_hidden using (v > current_setting('app.least', true)::int)")
     proxy = ruled({"all": "database=postgres action=force"})
     with proxy.connect() as client:
         if case == "temporary":
