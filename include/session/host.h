@@ -53,7 +53,8 @@ static inline uint64_t counter_read(const counter *at)
     X(hits_coalesced)                                                                              \
     X(hits_forced)                                                                                 \
     X(hits_observed)                                                                               \
-    X(misses_observed)
+    X(misses_observed)                                                                             \
+    X(replays)
 
 struct database_stats {
     struct database *database;

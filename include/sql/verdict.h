@@ -82,6 +82,7 @@ enum effect {
                                      unknown functions): the backend is closed, not reused */
     EFFECT_DEALLOCATE = 1 << 8, /* drops prepared statements by SQL */
     EFFECT_SET_LOCAL = 1 << 9,  /* changes settings up to the end of the transaction */
+    EFFECT_TRACK = 1 << 11,     /* sql/setting.h may know what it does to the session's settings */
     EFFECT_ASK = 1 << 10,       /* with WRITES_ALL: Postgres can be asked, see below */
     EFFECT_VACUUM = 1 << 14, /* VACUUM, ANALYZE: does less while another session has a snapshot */
     EFFECT_NAMES = 1 << 15,  /* speaks of prepared statements by SQL: PREPARE, EXECUTE */

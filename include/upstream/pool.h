@@ -23,6 +23,7 @@
 enum { POOL_PROFILE_PATIENCE_MS = 100 };
 
 struct server;
+struct settings;
 
 /* Why no backend came. Texts live until on_failed returns. */
 struct pool_failure {
@@ -35,12 +36,13 @@ struct pool_failure {
 struct pool_waiter {
     struct link link; /* in pool->waiters (database->mutex) */
     struct loop *loop;
-    struct profile *profile; /* borrowed: its owner holds a reference while it waits */
-    uint64_t since_us;       /* clock_now_us when it began to wait */
-    uint64_t ticket;         /* order of arrival in the process */
-    uint64_t home;           /* id of the server that it had best get; 0: any */
-    bool wants_home;         /* it wants none that is the home of somebody else */
-    struct server *granted;  /* set under the mutex, delivered on the waiter's loop */
+    struct profile *profile;         /* borrowed: its owner holds a reference while it waits */
+    const struct settings *settings; /* what it wants the server to have; borrowed likewise */
+    uint64_t since_us;               /* clock_now_us when it began to wait */
+    uint64_t ticket;                 /* order of arrival in the process */
+    uint64_t home;                   /* id of the server that it had best get; 0: any */
+    bool wants_home;                 /* it wants none that is the home of somebody else */
+    struct server *granted;          /* set under the mutex, delivered on the waiter's loop */
     struct loop_post post;
     int state;                    /* private to the pool; 0: does not wait */
     struct login_failure failure; /* private: what on_failed will say */
@@ -92,8 +94,10 @@ struct pool *pool_at(struct database *database, unsigned index);
 
 /* An idle backend of this profile that `loop` itself holds, ACTIVE now, if nobody waits, the
  * database is not paused, and there is one; else NULL: then pool_wait. The fast path of a miss.
+ * settings  What it is to have: one that cannot be given them is not taken.
  * home  Id of the server that it had best be, 0: any. */
-struct server *pool_take(struct profile *profile, struct loop *loop, uint64_t home);
+struct server *pool_take(struct profile *profile, const struct settings *settings,
+                         struct loop *loop, uint64_t home);
 
 /* The server connection that a client comes back to, and whose process id it was told. */
 struct pool_home {

@@ -21,6 +21,7 @@
 #include "net/stream.h"
 #include "upstream/pool.h"
 #include "upstream/profile.h"
+#include "upstream/settings.h"
 
 #define SERVER_STATES(X)                                                                           \
     X(CONNECTING, "login")                                                                         \
@@ -72,6 +73,8 @@ struct server {
     unsigned cancels_under_way; /* given back only when these are done */
     uint64_t unnamed_statement; /* id of the shared statement its unnamed one holds, 0: unknown */
     struct server_statements *statements;
+    struct settings *settings; /* what it was made to be after its login, a reference; of its user
+                                * while ACTIVE, under database->mutex else */
     const struct server_user *user; /* while ACTIVE */
     void *user_context;
 

@@ -3,6 +3,7 @@
  */
 #include "session/keys.h"
 #include "session/names.h"
+#include "upstream/settings.h"
 
 static void add_writes(struct session *session, const struct query *query,
                        const struct verdict *verdict)
@@ -26,9 +27,36 @@ static void add_writes(struct session *session, const struct query *query,
     write_set_add(&session->written, &set);
 }
 
+static uint64_t constants_of(const struct settings *settings)
+{
+    return settings ? settings->constants_hash : 0;
+}
+
+uint64_t session_constants(const struct session *session)
+{
+    return constants_of(session->settings);
+}
+
+bool session_constants_may_change(const struct session *session)
+{
+    return session->local_constants || session->unit.constants ||
+           ((session->unit.effects & EFFECT_UNPIN) && constants_of(session->settings)) ||
+           constants_of(session->settings) != constants_of(session->settings_begin);
+}
+
 bool session_has_own_settings(const struct session *session)
 {
-    return session->pin != PIN_NONE || session->unit.pin != PIN_NONE || session->local_settings;
+    return session->pin != PIN_NONE || session->unit.pin != PIN_NONE ||
+           session_constants_may_change(session);
+}
+
+/* Only the backend knows the session's settings after such a statement. */
+static bool verdict_taints(const struct verdict *verdict)
+{
+    return (verdict->effects & EFFECT_PIN) &&
+           ((verdict->effects & (EFFECT_DIRTY | EFFECT_TRACK)) || verdict->pin == PIN_SETTING ||
+            verdict->pin == PIN_FUNCTION || verdict->pin == PIN_UNKNOWN ||
+            verdict->pin == PIN_NONE);
 }
 
 void forward_effects(struct session *session, const struct query *query,
@@ -43,8 +71,9 @@ void forward_effects(struct session *session, const struct query *query,
     transaction_note(&session->transaction, verdict->reason == REASON_NONE);
     if ((verdict->effects & EFFECT_PIN) && unit->pin == PIN_NONE)
         unit->pin = verdict->pin == PIN_NONE ? PIN_UNKNOWN : verdict->pin;
+    unit->tainted |= verdict_taints(verdict);
     if (verdict->effects & EFFECT_SET_LOCAL)
-        session->local_settings = true;
+        session->local_settings = session->local_constants = true;
     /* Also with the cache off: DDL outdates the verdicts that keep sessions apart. */
     add_writes(session, query, verdict);
     bool may_commit = session->status == 'I' || (unit->effects & EFFECT_TX_END);

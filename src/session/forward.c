@@ -14,6 +14,7 @@
 #include "session/lazy.h"
 #include "session/local_answer.h"
 #include "session/names.h"
+#include "session/settings.h"
 
 #include <stdio.h>
 
@@ -164,8 +165,12 @@ static void forward_named_parse(struct session *session, const struct pgwire_par
     }
     bool own = session_has_own_settings(session);
     uint64_t version = realm_wanted(session->database->realm);
-    struct statement *statement = (own ? statement_private : statement_get)(
-        session_slice(parse->query), session_slice(parse->types), version, session->host->scratch);
+    struct slice text = session_slice(parse->query);
+    struct slice types = session_slice(parse->types);
+    struct statement *statement =
+        own ? statement_private(text, types, version, session->host->scratch)
+            : statement_get(text, types, version, session_constants(session),
+                            session->host->scratch);
     struct client_statement *known = mem_zero(1, sizeof(*known));
     known->statement = statement;
     known->version = version;
@@ -286,12 +291,21 @@ static bool verdict_is_harmless(const struct verdict *verdict)
     return verdict->effects == 0 && verdict->write_count == 0;
 }
 
+/* What executing the unnamed portal would set; taken over. */
+static void set_bound_changes(struct session *session, struct setting_changes *changes)
+{
+    setting_changes_destroy(session->unit.bound_changes);
+    session->unit.bound_changes = changes;
+}
+
 /* Binds what SQL has prepared, or nothing: the backend knows. */
 static void forward_sql_bind(struct session *session, const struct pgwire_bind *bind,
                              const struct pgwire_frame *frame, const uint8_t *data)
 {
     forward_unknown_effects(session);
     note_portal(session, session_slice(bind->portal), false);
+    if (!bind->portal.len)
+        set_bound_changes(session, NULL);
     put(session, data, frame->len);
     ASSERT(owed_push(&session->owed, 'B', OWED_FORWARD) != NULL);
 }
@@ -340,11 +354,18 @@ static void forward_bind(struct session *session, const struct pgwire_frame *fra
         names_ensure(session, named->statement);
     else if (!named)
         names_ensure_unnamed(session);
+    query.arguments = session_slice(bind.arguments);
+    query.types = named ? named->statement->types : query.types;
     const struct verdict *verdict = lookup_verdict(session, &query);
     bool harmless = verdict_is_harmless(verdict);
-    query.arguments = session_slice(bind.arguments);
+    struct setting_changes *changes = NULL;
+    struct verdict tracked;
+    if (UNLIKELY(verdict->effects & EFFECT_TRACK) && !bind.portal.len)
+        verdict = settings_track(session, &query, named != NULL, verdict, &tracked, &changes);
     forward_effects(session, &query, verdict);
     note_portal(session, session_slice(bind.portal), harmless);
+    if (!bind.portal.len)
+        set_bound_changes(session, changes);
     if (named && !named->own) {
         char name[STATEMENT_NAME_MAX];
         size_t room = bind.portal.len + bind.arguments.len + STATEMENT_NAME_MAX + MESSAGE_EXTRA;
@@ -464,16 +485,22 @@ static void forward_execute(struct session *session, const struct pgwire_frame *
     if (execute.row_max)
         fill_spoil(session, REASON_ROW_LIMIT);
     put(session, data, frame->len);
-    ASSERT(owed_push(&session->owed, 'E', OWED_FORWARD) != NULL);
+    struct owed_entry *entry = owed_push(&session->owed, 'E', OWED_FORWARD);
+    ASSERT(entry != NULL);
+    if (!execute.portal.len) {
+        entry->changes = session->unit.bound_changes;
+        session->unit.bound_changes = NULL;
+    }
     counter_add(&session->stats->query_count, 1);
 }
 
 /* ---- Query ---- */
 
 /* A simple Query that is read whole: its effects, then its bytes. `out_instead` is what its error is to be
- * replaced with: it is one of ours, which fails in a block. */
+ * replaced with: it is one of ours, which fails in a block. `out_changes` is what it would set. */
 static void forward_query(struct session *session, const struct pgwire_frame *frame,
-                          const uint8_t *data, struct buf *out_instead)
+                          const uint8_t *data, struct buf *out_instead,
+                          struct setting_changes **out_changes)
 {
     struct pgwire_slice text;
     if (pgwire_read_text(frame->body, frame->body_len, &text) != PGWIRE_OK) {
@@ -494,12 +521,17 @@ static void forward_query(struct session *session, const struct pgwire_frame *fr
     }
     if (query.scanned)
         local_see(session, query.canonical);
-    forward_effects(session, &query, lookup_verdict(session, &query));
+    const struct verdict *verdict = lookup_verdict(session, &query);
+    struct verdict tracked;
+    if (UNLIKELY(verdict->effects & EFFECT_TRACK))
+        verdict = settings_track(session, &query, false, verdict, &tracked, out_changes);
+    forward_effects(session, &query, verdict);
     lazy_materialise(session, query.text);
     put(session, data, frame->len);
 }
 
-static void query_sent(struct session *session, const struct buf *instead)
+static void query_sent(struct session *session, const struct buf *instead,
+                       struct setting_changes *changes)
 {
     session->unnamed_id = 0;
     session->server->unnamed_statement = 0;
@@ -509,6 +541,7 @@ static void query_sent(struct session *session, const struct buf *instead)
     ASSERT(entry != NULL);
     entry->text = instead->data;
     entry->text_len = (uint32_t)buf_len(instead);
+    entry->changes = changes;
     counter_add(&session->stats->query_count, 1);
 }
 
@@ -544,7 +577,7 @@ static size_t forward_long(struct session *session, const struct pgwire_frame *f
     if (frame->type == 'Q' && frame->len > SESSION_TEXT_MAX) {
         forward_unknown_effects(session);
         lazy_materialise(session, slice_of("", 0));
-        query_sent(session, &(struct buf){0});
+        query_sent(session, &(struct buf){0}, NULL);
         return pass_on(session, frame, data, len, false);
     }
     if (frame->type == 'F') {
@@ -567,6 +600,7 @@ static void forward_whole(struct session *session, const struct pgwire_frame *fr
                           const uint8_t *data)
 {
     struct buf instead = {0};
+    struct setting_changes *changes = NULL;
     if (session->transaction.state == TRANSACTION_LAZY && frame->type != 'Q')
         lazy_send_begin_before(session, frame); /* a Query changes settings before the block */
     switch (frame->type) {
@@ -584,9 +618,11 @@ static void forward_whole(struct session *session, const struct pgwire_frame *fr
         forward_execute(session, frame, data);
         break;
     case 'Q':
-        forward_query(session, frame, data, &instead);
+        forward_query(session, frame, data, &instead, &changes);
         if (!session->end_after_flush)
-            query_sent(session, &instead);
+            query_sent(session, &instead, changes);
+        else
+            setting_changes_destroy(changes);
         break;
     case 'H':
         put(session, data, frame->len);

@@ -188,7 +188,7 @@ static void keep_statement(struct session *session, const struct pgwire_parse *p
     uint64_t version = realm_wanted(session->database->realm);
     struct client_statement *known = mem_zero(1, sizeof(*known));
     known->statement = statement_get(session_slice(parse->query), session_slice(parse->types),
-                                     version, session->host->scratch);
+                                     version, session_constants(session), session->host->scratch);
     known->version = version;
     table_put(&session->statements, session_slice(parse->name), known);
 }

@@ -15,6 +15,7 @@
 #include "conf/conf.h"
 #include "session/flight.h"
 #include "session/keys.h"
+#include "session/settings.h"
 
 enum {
     KEY_FORMAT = 2,
@@ -54,7 +55,7 @@ enum reason lookup_reason(struct session *session)
         return REASON_CACHE_OFF;
     if (session->status != 'I' &&
         (session->status != 'T' ||
-         !transaction_may_hit(&session->transaction, session->facts->read_committed)))
+         !transaction_may_hit(&session->transaction, settings_read_committed(session))))
         return REASON_IN_TRANSACTION;
     if (session->pin != PIN_NONE)
         return REASON_SESSION_STATE;
@@ -66,7 +67,7 @@ enum reason lookup_reason(struct session *session)
         profile_facts_unref(session->facts);
         session->facts = newest;
     }
-    if (session->facts->bypass)
+    if (session->facts->bypass || (session->settings && session->settings->bypass))
         return REASON_SESSION_SETTINGS;
     /* In pool mode session: its own backend may be older than what was learned last. */
     if (session->server &&
@@ -111,7 +112,7 @@ void lookup_key(struct session *session, const struct query *query, const struct
                  (policy->forced ? KEY_FORCED : 0),
         .identity = atomic_load_explicit(&realm->identity, memory_order_acquire),
         .incarnation = atomic_load_explicit(&realm->incarnation, memory_order_acquire),
-        .signature = session->facts->signature,
+        .signature = settings_signature(session->facts->signature, session->settings),
         .canonical_len = (uint32_t)query->canonical.len,
         .types_len = (uint32_t)query->types.len,
         .namespace_len = (uint32_t)policy->name_space.len,
@@ -204,17 +205,6 @@ static bool lexing_unsafe(const struct session *session)
             (pin == PIN_SETTING || pin == PIN_FUNCTION || pin == PIN_UNKNOWN));
 }
 
-/* Where names are looked for: by the backend at hand, or by any of the session's profile (an answer of
- * one with other facts is not kept). Not known when the session may have moved it. */
-static struct proof_scope scope_of(const struct session *session)
-{
-    const struct profile_facts *facts = session->server ? session->server->facts : session->facts;
-    if (session_has_own_settings(session) || !facts->scope.known)
-        return (struct proof_scope){0};
-    return (struct proof_scope){.search_path = slice_of_text(facts->scope.search_path),
-                                .current_user = slice_of_text(facts->scope.current_user)};
-}
-
 struct hash128 query_shape(const struct query *query)
 {
     bool known = query->shape.low || query->shape.high;
@@ -235,7 +225,7 @@ const struct verdict *lookup_verdict(struct session *session, const struct query
         by_shape ? query_shape(query) : hash128_of(query->canonical.data, query->canonical.len);
     key.low ^= realm->number * UINT64_C(0x9E3779B97F4A7C15);
     key.high += query->scan_flags;
-    const struct proof_scope scope = scope_of(session);
+    const struct proof_scope scope = settings_scope(session);
     key = proof_scope_mix(&scope, key);
     uint64_t wanted = realm_wanted(realm);
     const struct verdict *known = verdict_memo_get(session->host->memo, key, wanted);

@@ -63,7 +63,7 @@ void names_server_gets(struct session *session, struct statement *statement)
  * get it, and no other backend could be given the same. */
 void names_keep_backend(struct session *session, const struct statement *statement)
 {
-    if (!statement->folds || !session->local_settings)
+    if (!statement->folds || !session_constants_may_change(session))
         return;
     session->unit.effects |= EFFECT_PIN;
     if (session->unit.pin == PIN_NONE)

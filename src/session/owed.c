@@ -3,12 +3,14 @@
 
 #include "base/mem.h"
 #include "session/prepared.h"
+#include "sql/setting.h"
 
 static void entry_fini(struct owed_entry *entry)
 {
     mem_free(entry->name);
     mem_free(entry->text);
     statement_unref(entry->statement);
+    setting_changes_destroy(entry->changes);
 }
 
 void owed_fini(struct owed *owed)

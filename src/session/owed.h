@@ -24,6 +24,7 @@ enum owed_source {
 };
 
 struct statement;
+struct setting_changes;
 
 struct owed_entry {
     uint8_t request; /* type byte of the request: P B D E C S Q F */
@@ -31,6 +32,8 @@ struct owed_entry {
     bool unnamed;    /* P, B: the unnamed statement */
     bool asks;       /* DISCARD: of a question before COMMIT */
     bool begins;     /* DISCARD: of a deferred BEGIN, without which nothing behind it may run */
+    bool replay;     /* discarded Q: the backend is given the session's settings */
+    bool roles;      /* of a replay: the role may change */
     uint32_t text_len;
     char *name;                  /* P, B, C: the client's name, ours; NULL: none */
     struct statement *statement; /* P, C: what the name stands (stood) for, a reference */
@@ -38,6 +41,7 @@ struct owed_entry {
         version; /* C, B: catalog version of the client's name; discarded C: id of the statement */
     uint64_t on_server; /* B, D: the shared statement it asks the backend for; 0: none */
     uint8_t *text;      /* LOCAL, REPLACE: whole messages, ours */
+    struct setting_changes *changes; /* Q, E: what it will have set, ours; NULL: nothing */
 };
 
 enum {

@@ -20,13 +20,15 @@ uint64_t statement_next_id(void)
 
 struct key_head {
     uint64_t version;
+    uint64_t constants;
     uint64_t types_len;
 };
 
 /* Types before the text, with their length, so that no text can imitate them. */
-static struct slice make_key(struct slice query, struct slice types, uint64_t version)
+static struct slice make_key(struct slice query, struct slice types, uint64_t version,
+                             uint64_t constants)
 {
-    struct key_head head = {.version = version, .types_len = types.len};
+    struct key_head head = {.version = version, .constants = constants, .types_len = types.len};
     size_t len = sizeof(head) + types.len + query.len;
     uint8_t *key = mem_alloc(len);
     memcpy(key, &head, sizeof(head));
@@ -75,9 +77,9 @@ static struct statement *make(struct slice key, struct slice types, struct slice
 }
 
 struct statement *statement_get(struct slice query, struct slice types, uint64_t version,
-                                uint8_t *scratch)
+                                uint64_t constants, uint8_t *scratch)
 {
-    struct slice key = make_key(query, types, version);
+    struct slice key = make_key(query, types, version, constants);
     pthread_mutex_lock(&mutex);
     struct statement *statement = table_get(&registry, key);
     if (statement) {
@@ -95,7 +97,7 @@ struct statement *statement_get(struct slice query, struct slice types, uint64_t
 struct statement *statement_private(struct slice query, struct slice types, uint64_t version,
                                     uint8_t *scratch)
 {
-    struct statement *statement = make(make_key(query, types, version), types, query, scratch);
+    struct statement *statement = make(make_key(query, types, version, 0), types, query, scratch);
     atomic_store(&statement->refs, 1);
     return statement;
 }

@@ -13,6 +13,7 @@
 
 #include "base/mem.h"
 #include "session/names.h"
+#include "session/settings.h"
 #include "upstream/statements.h"
 
 /* The run of bytes of the chunk at hand that waits to be passed on. */
@@ -175,6 +176,7 @@ static void relay_error(struct session *session, struct run *run, size_t after, 
         session->fatal_relayed = true;
     note_missing(session, head, body, body_len);
     session->local.failed = true;
+    settings_failed(session, head);
     if (head && (head->source == OWED_REPLACE || sync_is_ours(session))) {
         drop_to(session, run, after);
         session->unit.relay_drop = true; /* of what is still to come of it */
@@ -278,9 +280,14 @@ static void note_complete(struct session *session, const struct pgwire_frame *fr
     if (UNLIKELY(session->local.changed) && (session->unit.effects & EFFECT_TX_END) &&
         pgwire_read_complete(frame->body, frame->body_len, &tag) == PGWIRE_OK)
         session->local.rolled_back = pgwire_slice_is(tag, "ROLLBACK");
-    if (!(session->unit.effects & (EFFECT_UNPIN | EFFECT_DEALLOCATE)) ||
+    const struct owed_entry *head = owed_head(&session->owed);
+    bool sets =
+        head->changes || session->settings || session->settings_begin || session->savepoints;
+    if (!(sets || (session->unit.effects & (EFFECT_UNPIN | EFFECT_DEALLOCATE))) ||
         pgwire_read_complete(frame->body, frame->body_len, &tag) != PGWIRE_OK)
         return;
+    if (sets)
+        settings_complete(session, head, tag);
     if (pgwire_slice_is(tag, "DISCARD ALL") || pgwire_slice_is(tag, "DEALLOCATE ALL"))
         session->unit.discards = true;
 }
@@ -290,7 +297,9 @@ static void note_complete(struct session *session, const struct pgwire_frame *fr
 static void setting_changed(struct session *session)
 {
     if (session->pin != PIN_NONE || session->local_settings ||
-        (session->unit.effects & (EFFECT_PIN | EFFECT_SET_LOCAL | EFFECT_TX_END)))
+        session->settings != session->settings_begin ||
+        (session->unit.effects &
+         (EFFECT_PIN | EFFECT_SET_LOCAL | EFFECT_TX_END | EFFECT_TRACK | EFFECT_UNPIN)))
         return;
     session->server->close_needed = true;
     profile_outdate(session->profile);
@@ -350,6 +359,23 @@ static enum relay_result abandon(struct session *session)
     return RELAY_UNIT_END;
 }
 
+/* A message that answers the replay of settings: the client sees it only if it is news. */
+static enum relay_result relay_replay(struct session *session, struct run *run,
+                                      const struct pgwire_frame *frame, size_t next)
+{
+    bool pass;
+    flush_run(session, run);
+    if (!replay_relay(session, frame, &pass))
+        return RELAY_UNIT_END;
+    if (pass)
+        run->end = next;
+    else
+        drop_to(session, run, next);
+    session->unit.relay_drop = !pass;
+    local_behind(session, run);
+    return RELAY_ON;
+}
+
 static enum relay_result relay_one(struct session *session, struct run *run, const uint8_t *data,
                                    size_t at, size_t len, size_t *out_next)
 {
@@ -368,6 +394,8 @@ static enum relay_result relay_one(struct session *session, struct run *run, con
     session->unit.relay_left = frame.len - (next - at);
     session->unit.relay_drop = false;
     *out_next = next;
+    if (head && head->replay)
+        return relay_replay(session, run, &frame, next);
     if (session->fill.on &&
         !(head && head->source == OWED_DISCARD && (frame.type == 'C' || frame.type == 'D')))
         fill_see(session, frame.type, at);
@@ -419,6 +447,9 @@ static enum relay_result relay_one(struct session *session, struct run *run, con
     else
         run->end = next;
     session->unit.relay_drop = drop;
+    /* All rows of a set_config that was executed with a limit: it is done. */
+    if (frame.type == 's' && head->changes)
+        settings_complete(session, head, (struct pgwire_slice){0});
     if (answers_head(frame.type, head->request)) {
         forward_settle(session, head, false);
         pop(session, run);

@@ -9,6 +9,7 @@
 #include "session/flight.h"
 #include "session/local_answer.h"
 #include "session/place.h"
+#include "session/settings.h"
 
 enum { SESSION_ERROR_MAX = 2048 };
 
@@ -113,6 +114,11 @@ void session_release_server(struct session *session)
     bool reset = session->pin != PIN_NONE || pool_mode_of(session->pool) == POOL_MODE_SESSION;
     session->server = NULL;
     session->strings_unsafe = session->encoding_unsafe = false;
+    if (reset) {
+        struct settings *left = settings_reset(server->settings, true);
+        settings_unref(server->settings);
+        server->settings = left;
+    }
     server_release(server, reset);
 }
 
@@ -218,6 +224,7 @@ static void on_closed(struct stream *stream)
     transaction_fini(&session->transaction);
     local_fini(&session->local);
     local_answer_fini(session);
+    settings_fini(session);
     buf_fini(&session->fill.key);
     buf_fini(&session->fill.answer);
     mem_free(session->user);

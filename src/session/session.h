@@ -126,7 +126,6 @@ struct unit {
     uint8_t ask;        /* enum unit_ask */
     uint16_t completed; /* answers so far that end a statement: what it did may last */
     bool rolled_back;   /* the tag of one of them is ROLLBACK */
-    bool erred;         /* an ErrorResponse came */
     bool discards;      /* DISCARD ALL or DEALLOCATE ALL was sent */
     bool held;          /* nothing goes on before all that is owed has been answered */
     size_t
@@ -135,6 +134,10 @@ struct unit {
     bool cancel_due;  /* a cancel came before its backend: it is sent behind the unit */
     size_t scanned;   /* bytes of it that are known to hold no Sync */
     unsigned effects; /* of everything forwarded so far */
+    bool tainted;     /* something of it may have set what nobody follows */
+    bool erred;       /* an ErrorResponse came */
+    bool constants;   /* something of it sets how constants are read */
+    struct setting_changes *bound_changes; /* what executing the unnamed portal would set; ours */
     enum pin pin;
     uint64_t since_us;
     size_t relay_left; /* of a message from the backend that is being relayed in pieces */
@@ -220,7 +223,14 @@ struct session {
     struct table portals;    /* named ones: flags by name, see forward.c */
     uint64_t unnamed_portal; /* flags of the unnamed one */
     uint64_t unit_number;
-    bool local_settings; /* SET LOCAL in this transaction */
+    bool local_settings;             /* SET LOCAL in this transaction */
+    bool local_constants;            /* and of one by which constants are read */
+    struct settings *settings;       /* in force, a reference; see settings.h */
+    struct settings *settings_begin; /* what a rollback goes back to, a reference */
+    struct savepoints *savepoints;   /* NULL: none */
+    bool savepoints_unsure;          /* there are others than those */
+    bool commits_unsure; /* something in this pipeline may have committed what came before it */
+    bool tainted;        /* its settings are others than the list says: pinned until DISCARD ALL */
     /* What its backend said of settings under which it cuts texts otherwise than we do. */
     bool strings_unsafe;
     bool encoding_unsafe;
@@ -295,8 +305,13 @@ void forward_effects(struct session *session, const struct query *query,
                      const struct verdict *verdict);
 /* The same for what cannot be judged: it may do anything. */
 void forward_unknown_effects(struct session *session);
-/* True if the settings may be others than those of the login. */
+/* True if constants may be read under other settings than session_constants() tells: a statement that
+ * is prepared now is of this session and this backend alone. */
 bool session_has_own_settings(const struct session *session);
+/* The same, because a transaction that is open has set them. */
+bool session_constants_may_change(const struct session *session);
+/* A hash of the settings by which constants are read, as far as they are not the login's. */
+uint64_t session_constants(const struct session *session);
 
 /* The backend's answer to `entry` came, or (failed) will never come: what the request changed among
  * the client's names and the backend's statements is kept or undone. */

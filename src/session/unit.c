@@ -15,6 +15,7 @@
 #include "session/local_answer.h"
 #include "session/message.h"
 #include "session/place.h"
+#include "session/settings.h"
 #include "upstream/control.h"
 #include "upstream/statements.h"
 
@@ -86,11 +87,12 @@ static size_t begin_forward(struct session *session, const uint8_t *data, size_t
     if (!session->xact_since_us)
         session->xact_since_us = unit->since_us;
     if (!session->server) {
-        struct server *server =
-            pool_take(session->profile, session->host->loop, session->home.server_id);
+        struct server *server = pool_take(session->profile, session->settings, session->host->loop,
+                                          session->home.server_id);
         if (!server) {
             session->waiter.loop = session->host->loop;
             session->waiter.profile = session->profile;
+            session->waiter.settings = session->settings;
             session->waiter.home = session->home.server_id;
             session->waiter.wants_home = false;
             session->waiter.on_ready = on_ready;
@@ -107,6 +109,8 @@ static size_t begin_forward(struct session *session, const uint8_t *data, size_t
     if (session->fill.in_block && !transaction_may_fill(&session->transaction))
         fill_spoil(session, REASON_IN_TRANSACTION);
     follow_backend(session);
+    if (session->status == 'I' || session->transaction.state == TRANSACTION_LAZY)
+        replay_begin(session);
     unit->open = true;
     session->active_since_ms = loop_now_ms(session->host->loop);
     if (session->status == 'I' || session->transaction.state == TRANSACTION_LAZY)

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "session/place.h"
 #include "session/session.h"
+#include "session/settings.h"
 #include "upstream/control.h"
 #include "upstream/statements.h"
 
@@ -33,28 +34,43 @@ static void apply_effects(struct session *session)
         session->own_names = false;
         statements_clear(session->server->statements);
         session->server->unnamed_statement = 0;
-        if ((unit->effects & EFFECT_UNPIN) && !session->dirty)
+        if ((unit->effects & EFFECT_UNPIN) && !session->dirty) {
             session->pin = PIN_NONE;
+            session->tainted = false;
+        }
     }
     if (unit->effects & EFFECT_PIN) {
         if (session->pin == PIN_NONE)
             session->pin = unit->pin;
         session->dirty = session->dirty || (unit->effects & EFFECT_DIRTY);
+        session->tainted = session->tainted || unit->tainted;
     }
     if (unit->effects & (EFFECT_DDL | EFFECT_GLOBAL))
         session_refresh_catalogs(session->database, (unit->effects & EFFECT_GLOBAL) != 0);
+}
+
+/* What the session has set, its backend has. */
+static void follow_settings(struct session *session)
+{
+    struct server *server = session->server;
+    if (server->settings == session->settings)
+        return;
+    settings_unref(server->settings);
+    server->settings = settings_ref(session->settings);
 }
 
 void unit_done(struct session *session, uint8_t status)
 {
     uint64_t now_us = clock_now_us();
     local_unit_done(session, status);
+    settings_unit_end(session, status);
     session->status = status;
     transaction_settle(&session->transaction, status);
     apply_effects(session);
     if (status == 'I') {
         write_set_clear(&session->written);
-        session->local_settings = false;
+        session->local_settings = session->local_constants = false;
+        follow_settings(session);
         if (session->portals.count)
             table_fini(&session->portals);
         session->unnamed_portal = 0;

@@ -46,7 +46,7 @@ static void on_transaction(struct walk *walk, const PgQuery__Node *statement)
     case PG_QUERY__TRANSACTION_STMT_KIND__TRANS_STMT_SAVEPOINT:
     case PG_QUERY__TRANSACTION_STMT_KIND__TRANS_STMT_RELEASE:
     case PG_QUERY__TRANSACTION_STMT_KIND__TRANS_STMT_ROLLBACK_TO:
-        effects = 0;
+        effects = EFFECT_TRACK;
         break;
     case PG_QUERY__TRANSACTION_STMT_KIND__TRANS_STMT_COMMIT_PREPARED:
     case PG_QUERY__TRANSACTION_STMT_KIND__TRANS_STMT_ROLLBACK_PREPARED:
@@ -67,12 +67,13 @@ static void on_set(struct walk *walk, const PgQuery__Node *statement)
 
     if (set->is_local)
         walk->facts->effects |= EFFECT_SET_LOCAL;
+    if (set->kind == PG_QUERY__VARIABLE_SET_KIND__VAR_SET_MULTI &&
+        strncmp(name, "TRANSACTION", strlen("TRANSACTION")) == 0)
+        return;
+    walk->facts->effects |= EFFECT_TRACK;
     if (strchr(name, '.'))
         facts_pin(walk->facts, PIN_SETTING, EFFECT_DIRTY);
-    else if (set->is_local)
-        return;
-    else if (set->kind != PG_QUERY__VARIABLE_SET_KIND__VAR_SET_MULTI ||
-             strncmp(name, "TRANSACTION", strlen("TRANSACTION")) != 0)
+    else if (!set->is_local)
         facts_pin(walk->facts, PIN_SETTING, 0);
 }
 

@@ -69,7 +69,7 @@ static void effect_join(struct proof *proof, enum function_effect effect)
         pin(proof, PIN_LOCK, 0);
         break;
     case FUNCTION_PIN_SETTING:
-        pin(proof, PIN_SETTING, EFFECT_DIRTY);
+        pin(proof, PIN_SETTING, EFFECT_DIRTY | EFFECT_TRACK);
         break;
     case FUNCTION_BODY:
         break; /* callables_judge looks at what it reaches */

@@ -138,14 +138,15 @@ void login_failure_clear(struct login_failure *failure)
 
 /* The idle one that `loop` holds and that is best taken: the client's home, or else one that is
  * nobody's home. NULL also when the home is idle on another loop. */
-static struct server *best_idle(const struct profile *profile, const struct loop *loop,
-                                uint64_t home)
+static struct server *best_idle(const struct profile *profile, const struct settings *settings,
+                                const struct loop *loop, uint64_t home)
 {
     struct server *best = NULL;
     uint64_t now_ms = monotonic_ms();
     LINK_EACH (&profile->pool->idle, at) {
         struct server *server = CONTAINER_OF(at, struct server, link);
-        if (server->profile != profile || server_is_stale(server, now_ms))
+        if (server->profile != profile || server_is_stale(server, now_ms) ||
+            !settings_reach(server->settings, settings))
             continue;
         if (server->id == home)
             return server->loop == loop ? server : NULL;
@@ -159,13 +160,14 @@ static struct server *best_idle(const struct profile *profile, const struct loop
 }
 
 /* An idle one that `loop` holds and that needs no check, ACTIVE now, or NULL. */
-static struct server *take_idle(struct profile *profile, const struct loop *loop, uint64_t home)
+static struct server *take_idle(struct profile *profile, const struct settings *settings,
+                                const struct loop *loop, uint64_t home)
 {
     struct pool *pool = profile->pool;
     struct server *found = NULL;
     pool_lock(pool);
     if (link_is_empty(&pool->waiters) && !atomic_load(&pool->database->paused))
-        found = best_idle(profile, loop, home);
+        found = best_idle(profile, settings, loop, home);
     if (found) {
         server_move_to(found, SERVER_ACTIVE);
         pool->stats->assignments++;
@@ -174,11 +176,12 @@ static struct server *take_idle(struct profile *profile, const struct loop *loop
     return found;
 }
 
-struct server *pool_take(struct profile *profile, struct loop *loop, uint64_t home)
+struct server *pool_take(struct profile *profile, const struct settings *settings,
+                         struct loop *loop, uint64_t home)
 {
     struct server *server;
     do {
-        server = take_idle(profile, loop, home);
+        server = take_idle(profile, settings, loop, home);
     } while (server && !server_is_sound(server));
     return server;
 }

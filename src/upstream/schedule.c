@@ -190,7 +190,8 @@ static struct server *idle_for(struct walk *walk, const struct pool_waiter *wait
     unsigned best_rank = 0;
     LINK_EACH (&walk->pool->idle, at) {
         struct server *server = server_at(at);
-        if (server->profile != waiter->profile || (waiter->wants_home && server->is_home))
+        if (server->profile != waiter->profile || (waiter->wants_home && server->is_home) ||
+            !settings_reach(server->settings, waiter->settings))
             continue;
         unsigned rank = 1u + (server->loop == waiter->loop) +
                         (server_is_stale(server, walk->now_ms) ? 0 : 2) + (server->is_home ? 0 : 4);

@@ -110,6 +110,7 @@ static void free_if_done(struct server *server)
         return;
     profile_facts_unref(server->facts);
     statements_destroy(server->statements);
+    settings_unref(server->settings);
     explicit_bzero(server->cancel_key, sizeof(server->cancel_key));
     profile_unref(server->profile);
     mem_free(server);

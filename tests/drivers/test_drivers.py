@@ -90,5 +90,5 @@ def test_a_driver_sees_no_difference(name, shop, make_proxy, tmp_path):
     for _ in range(2):
         through = output_of(command, proxy.port, "drivers")
         assert through.splitlines() == direct.splitlines()
-    if name not in ("django", "odbc", "jdbc"):  # these begin with SET
+    if name != "odbc":  # it begins with two SET in one message, which are not followed: it is pinned
         assert servers.hits(proxy.cache()) > before, "nothing was cached"

@@ -31,12 +31,12 @@ static void same_text_and_types_are_one_statement(void **state)
 {
     (void)state;
     struct slice text = slice_of_text("select  $1 /* x */");
-    struct statement *a = statement_get(text, slice_of(int4, 4), 1, scratch);
-    struct statement *b = statement_get(text, slice_of(int4, 4), 1, scratch);
-    struct statement *other_types = statement_get(text, slice_of("", 0), 1, scratch);
+    struct statement *a = statement_get(text, slice_of(int4, 4), 1, 0, scratch);
+    struct statement *b = statement_get(text, slice_of(int4, 4), 1, 0, scratch);
+    struct statement *other_types = statement_get(text, slice_of("", 0), 1, 0, scratch);
     struct statement *other_text =
-        statement_get(slice_of_text("select $2"), slice_of(int4, 4), 1, scratch);
-    struct statement *after_ddl = statement_get(text, slice_of(int4, 4), 2, scratch);
+        statement_get(slice_of_text("select $2"), slice_of(int4, 4), 1, 0, scratch);
+    struct statement *after_ddl = statement_get(text, slice_of(int4, 4), 2, 0, scratch);
     assert_ptr_equal(a, b);
     assert_ptr_not_equal(a, other_types);
     assert_ptr_not_equal(a, other_text);
@@ -55,8 +55,8 @@ static void same_text_and_types_are_one_statement(void **state)
 static void types_and_text_cannot_be_confused(void **state)
 {
     (void)state;
-    struct statement *a = statement_get(slice_of("abcd", 4), slice_of("", 0), 1, scratch);
-    struct statement *b = statement_get(slice_of("", 0), slice_of("abcd", 4), 1, scratch);
+    struct statement *a = statement_get(slice_of("abcd", 4), slice_of("", 0), 1, 0, scratch);
+    struct statement *b = statement_get(slice_of("", 0), slice_of("abcd", 4), 1, 0, scratch);
     assert_ptr_not_equal(a, b);
     statement_unref(a);
     statement_unref(b);
@@ -66,12 +66,12 @@ static void private_statement_is_nobody_elses(void **state)
 {
     (void)state;
     struct slice text = slice_of_text("select 1");
-    struct statement *shared = statement_get(text, slice_of("", 0), 1, scratch);
+    struct statement *shared = statement_get(text, slice_of("", 0), 1, 0, scratch);
     struct statement *own = statement_private(text, slice_of("", 0), 1, scratch);
     assert_ptr_not_equal(shared, own);
     assert_int_not_equal(shared->id, own->id);
     statement_unref(own);
-    struct statement *again = statement_get(text, slice_of("", 0), 1, scratch);
+    struct statement *again = statement_get(text, slice_of("", 0), 1, 0, scratch);
     assert_ptr_equal(again, shared);
     statement_unref(again);
     statement_unref(shared);

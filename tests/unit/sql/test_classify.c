@@ -636,7 +636,7 @@ static const struct {
     {"SELECT w FROM words WHERE w = 'x' AND replace(w, 'a', 'b') <> ''", 0, PIN_NONE},
     {"SELECT pg_advisory_xact_lock(1)", 0, PIN_NONE},
     {"SELECT pg_advisory_lock(1)", EFFECT_PIN, PIN_LOCK},
-    {"SELECT set_config('a.b', '1', false)", EFFECT_PIN | EFFECT_DIRTY, PIN_SETTING},
+    {"SELECT set_config('a.b', '1', false)", EFFECT_PIN | EFFECT_DIRTY | EFFECT_TRACK, PIN_SETTING},
     {"SELECT f()", 0, PIN_NONE},
     {"SELECT f_dynamic()", EFFECT_WRITES_ALL | EFFECT_DDL | EFFECT_PIN | EFFECT_DIRTY,
      PIN_FUNCTION},

@@ -352,7 +352,8 @@ void client_wait(struct client *client)
 static void do_take(void *argument)
 {
     struct client *client = argument;
-    struct server *server = pool_take(client->profile, &client->worker->loop, client->waiter.home);
+    struct server *server =
+        pool_take(client->profile, NULL, &client->worker->loop, client->waiter.home);
     if (server)
         got(client, server);
 }

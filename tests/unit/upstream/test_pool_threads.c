@@ -107,7 +107,7 @@ static void step(struct loop_task *task)
 {
     struct runner *runner = CONTAINER_OF(task, struct runner, task);
     struct client *client = &runner->client;
-    struct server *server = pool_take(client->profile, &client->worker->loop, 0);
+    struct server *server = pool_take(client->profile, NULL, &client->worker->loop, 0);
     if (server) {
         use(runner, server);
         return;
