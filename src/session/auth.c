@@ -360,6 +360,20 @@ static void enter_console(struct session *session)
     stream_resume(&session->stream);
 }
 
+/* There is none of this name; or there are too many, which is nobody's fault but that of those who
+ * make names up under a "*" line. */
+static void refuse_database(struct session *session)
+{
+    char text[192];
+    const char *name = session->login->database;
+    bool known = conf_database_find(conf_current(), slice_of_text(name)) != NULL;
+    snprintf(text, sizeof(text),
+             known ? "too many database names are in use for \"%.100s\" to be a new one"
+                   : "database \"%.100s\" does not exist",
+             name);
+    session_fail(session, known ? "53400" : "3D000", text, NULL);
+}
+
 void auth_passed(struct session *session)
 {
     struct login *login = session->login;
@@ -369,9 +383,7 @@ void auth_passed(struct session *session)
     }
     struct database *database = database_get(slice_of_text(login->database));
     if (!database) {
-        char text[192];
-        snprintf(text, sizeof(text), "database \"%.100s\" does not exist", login->database);
-        session_fail(session, "3D000", text, NULL);
+        refuse_database(session);
         return;
     }
     session->database = database;

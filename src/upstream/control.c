@@ -42,6 +42,7 @@ static bool stopped;         /* main loop */
 static struct loop_ticker ticker;
 
 static void connect_now(struct control *control);
+static void sleep_ms(struct control *control, uint64_t delay_ms);
 
 const char *control_state_text(enum control_state state)
 {
@@ -72,6 +73,15 @@ const char *control_error(const struct control *control, char *out, unsigned out
     return out;
 }
 
+/* With a "*" line clients choose the names. One that has never been found at a server is tried for
+ * as long as a client wants it, not until the process ends. */
+static bool is_in_vain(const struct control *control)
+{
+    const struct conf_database *line = atomic_load(&control->database->conf);
+    return line && strcmp(line->name, "*") == 0 && !control->identity.system_identifier &&
+           !atomic_load(&control->database->client_count);
+}
+
 /* ---- the timer ---- */
 
 static void on_timer(uv_timer_t *timer)
@@ -80,6 +90,8 @@ static void on_timer(uv_timer_t *timer)
     enum control_state state = control_state(control);
     if (state == CONTROL_CONNECTING)
         control_fail(control, "timed out while connecting");
+    else if (state == CONTROL_BACKOFF && is_in_vain(control))
+        sleep_ms(control, CONTROL_BACKOFF_MIN_MS);
     else if (state == CONTROL_BACKOFF)
         connect_now(control);
     else

@@ -2,6 +2,7 @@
 
 import hashlib
 import struct
+import time
 
 import psycopg
 import pytest
@@ -255,3 +256,23 @@ def test_settings_at_login_stay_with_the_session(make_proxy, postgres):
             assert two.query(question) == [[plain[0][0], "5MB", "0"]]
         with proxy.connect() as three:
             assert three.query(question) == plain
+
+
+def test_a_database_that_was_made_up_is_not_asked_for_for_ever(make_proxy, postgres):
+    proxy = make_proxy(postgres)
+    tries = lambda: postgres.log().count('database "made up" does not exist')
+    with pytest.raises(wire.ServerError) as caught:
+        proxy.connect(database="made up")
+    assert caught.value.sqlstate == "3D000"
+    assert tries() > 0
+    time.sleep(0.7)  # a try under way
+    before = tries()
+    time.sleep(4)
+    assert tries() == before
+    postgres.query('create database "made up"')
+    with proxy.connect(database="made up") as client:
+        assert client.query("select current_database()") == [["made up"]]
+        rows = lambda: [row for row in proxy.console("SHOW CATALOG") if row["database"] == "made up"]
+        assert servers.wait_until(lambda: rows()[0]["control_state"] == "ready", 20)
+    proxy.stop()
+    postgres.query('drop database "made up"')
