@@ -478,13 +478,14 @@ def test_a_stop_that_waits_for_clients_becomes_one_that_does_not(small):
 
 def test_a_client_that_waits_when_the_stop_comes_is_answered_and_then_ends(make_proxy, postgres):
     """For a server connection, for Redis, for a catalog: whatever answers it, it does not stay."""
-    from test_cancel import MuteRedis
+    from test_cancel import MuteRedis, wait_for_redis
 
     postgres.query("drop table if exists late; create table late as select 7 as n")
     redis = MuteRedis()
     proxy = make_proxy(postgres, redis_url=f"redis://127.0.0.1:{redis.port}", redis_timeout="2s", shutdown_timeout="60s")
-    proxy.query("select 1")
+    proxy.query("select clock_timestamp()")
     assert servers.wait_until(lambda: proxy.console("SHOW CATALOG")[0]["control_state"] == "ready", 20)
+    wait_for_redis(proxy)
     with proxy.connect() as looks, proxy.connect() as sleeps, proxy.connect() as first:
         looks.send(wire.query("select n from late"))
         sleeps.send(wire.query("select 8 from pg_sleep(1)"))
