@@ -372,16 +372,37 @@ static void on_dependency(void *context, enum node_dependency kind, uint32_t oid
     *BUILDER_ADD(builder, dependencies) = (struct raw_dependency){.kind = kind, .oid = oid};
 }
 
+static void code_read(struct catalog_builder *builder, struct slice text, struct raw_code *code)
+{
+    code->first = builder->dependencies_count;
+    code->flags = node_tree_read(text, on_dependency, builder);
+    code->count = builder->dependencies_count - code->first;
+}
+
+/* The query of a large view takes milliseconds to read: that is left to the build, which has a thread
+ * of its own, as long as there is room. */
 static bool code_add(struct catalog_builder *builder, const struct slice *values)
 {
-    struct raw_code code = {.first = builder->dependencies_count};
+    struct raw_code code = {0};
+    size_t bytes = 0;
 
     if (!char_read(values[0], &code.kind) || !oid_read(values[1], &code.owner) || !values[2].data)
         return false;
-    code.flags = node_tree_read(values[2], on_dependency, builder);
-    code.count = builder->dependencies_count - code.first;
+    if (values[2].len <= CODES_TEXT_MAX - builder->codes_len) {
+        builder->codes_len += values[2].len;
+        code.text = slice_of(text_keep(&builder->texts, &bytes, values[2]), values[2].len);
+    } else {
+        code_read(builder, values[2], &code);
+    }
     *BUILDER_ADD(builder, codes) = code;
     return true;
+}
+
+static void codes_read(struct catalog_builder *builder)
+{
+    for (size_t i = 0; i < builder->codes_count; i++)
+        if (builder->codes[i].text.data)
+            code_read(builder, builder->codes[i].text, &builder->codes[i]);
 }
 
 static bool pair_read(const struct slice *values, struct raw_pair *out)
@@ -456,6 +477,7 @@ enum err catalog_builder_finish(struct catalog_builder *builder, uint64_t versio
 {
     struct catalog *catalog = builder->catalog;
 
+    codes_read(builder);
     catalog_derive_types(builder);
     catalog_derive_arrays(builder);
     catalog_derive_functions(builder);

@@ -116,10 +116,11 @@ struct raw_dependency {
 
 /* A stored expression or query. */
 struct raw_code {
-    uint32_t owner; /* relation or domain */
-    char kind;      /* see CATALOG_QUERY_CODE */
-    unsigned flags; /* enum node_flag */
-    size_t first;   /* in builder->dependencies */
+    uint32_t owner;    /* relation or domain */
+    char kind;         /* see CATALOG_QUERY_CODE */
+    struct slice text; /* not read yet; else without data */
+    unsigned flags;    /* enum node_flag */
+    size_t first;      /* in builder->dependencies */
     size_t count;
     bool unknown; /* derived: may run functions that are not harmless */
 };
@@ -143,13 +144,15 @@ struct raw_aggregate {
 
 enum {
     BODIES_TEXT_MAX =
-        64 << 20, /* bytes of all bodies together: those that come later are unknown */
+        64 << 20,              /* bytes of all bodies together: those that come later are unknown */
+    CODES_TEXT_MAX = 64 << 20, /* of all stored expressions and queries that wait to be read */
 };
 
 struct catalog_builder {
     struct catalog *catalog;     /* takes the derived arrays and the texts */
     struct catalog_block *texts; /* that are not needed once the build is finished */
-    size_t texts_len;
+    size_t texts_len;            /* of bodies */
+    size_t codes_len;            /* of codes */
     uint32_t *functions_by_name; /* derived: positions in functions */
     unsigned ambient_reach;      /* derived: what any expression may do by itself */
     unsigned all_reach;          /* derived: what any function may do */
