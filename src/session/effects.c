@@ -44,6 +44,14 @@ bool session_constants_may_change(const struct session *session)
            constants_of(session->settings) != constants_of(session->settings_begin);
 }
 
+/* A statement that was found to write nothing, or little, may run code that somebody replaces before
+ * it gets there. Closings of its own would be widened by the DDL; what has none ends like this. */
+bool session_is_overtaken(const struct session *session)
+{
+    return session->judged_version &&
+           session->judged_version != realm_wanted(session->database->realm);
+}
+
 bool session_has_own_settings(const struct session *session)
 {
     return session->pin != PIN_NONE || session->unit.pin != PIN_NONE ||
@@ -76,7 +84,11 @@ void forward_effects(struct session *session, const struct query *query,
         session->local_settings = session->local_constants = true;
     /* Also with the cache off: DDL outdates the verdicts that keep sessions apart. */
     add_writes(session, query, verdict);
+    if (!session->judged_version)
+        session->judged_version = verdict->catalog_version;
     bool may_commit = session->status == 'I' || (unit->effects & EFFECT_TX_END);
+    if (may_commit && session_is_overtaken(session))
+        session->written.all = true;
     if (!may_commit || write_set_is_empty(&session->written))
         return;
     if (closing_is_on(&session->closing)) {

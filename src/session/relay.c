@@ -245,6 +245,9 @@ static void relay_ready(struct session *session, struct run *run, const uint8_t 
         if (session->closing.set.everything)
             session->unit.effects |= EFFECT_GLOBAL;
         realm_finish(&session->closing, !nothing_committed(session, status));
+    } else if (status == 'I' && UNLIKELY(session_is_overtaken(session))) {
+        const struct write_set all = {.all = true};
+        realm_bump(session->database->realm, &all);
     }
     if (fill->on) {
         size_t start = fill->start < at ? fill->start : at;

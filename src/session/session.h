@@ -217,6 +217,7 @@ struct session {
     struct owed owed;
     struct write_set written; /* in the transaction at hand */
     uint64_t written_version; /* catalog version that it was worked out from; 0: mixed */
+    uint64_t judged_version;  /* of the first statement of this transaction that was; 0: none yet */
     struct closing closing;
 
     struct table statements; /* named ones: struct client_statement by name */
@@ -312,6 +313,9 @@ bool session_has_own_settings(const struct session *session);
 bool session_constants_may_change(const struct session *session);
 /* A hash of the settings by which constants are read, as far as they are not the login's. */
 uint64_t session_constants(const struct session *session);
+
+/* True if DDL came after the first statement of this transaction was judged. */
+bool session_is_overtaken(const struct session *session);
 
 /* The backend's answer to `entry` came, or (failed) will never come: what the request changed among
  * the client's names and the backend's statements is kept or undone. */

@@ -71,6 +71,7 @@ void unit_done(struct session *session, uint8_t status)
         write_set_clear(&session->written);
         session->local_settings = session->local_constants = false;
         follow_settings(session);
+        session->judged_version = 0;
         if (session->portals.count)
             table_fini(&session->portals);
         session->unnamed_portal = 0;

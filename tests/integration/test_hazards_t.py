@@ -457,3 +457,46 @@ def test_L02_sigsegv_not_forwarded(lab, text):
     assert lab.cached(reader, READ) == [["1"]]
     hazard.outcome(lab.connect(), "update x set a = 2 where 1 = " + "0+" * 50_000 + "1")
     assert reader.query(READ) == lab.behind(READ) == reader.query(READ)
+
+
+# ---- code that is replaced under a statement on its way ------------------------------------
+
+IDLE_G = X + "create function g() returns void language sql as 'select 1';"
+WRITING_G = "create or replace function g() returns void language sql as 'update x set a = 99'"
+HELD_F = ("create function f() returns void language plpgsql as $$begin perform pg_advisory_lock(7), pg_advisory_unlock(7); perform g();"
+          " perform pg_advisory_lock(8), pg_advisory_unlock(8); end$$;")
+
+
+@pytest.mark.parametrize("block", [False, True], ids=["alone", "in-a-block"])
+def test_a_function_that_is_replaced_while_its_caller_runs(lab, block):
+    """It wrote nothing when the call was judged."""
+    reader = lab.setup(IDLE_G + HELD_F)
+    caller, keeper = lab.connect(), lab.direct()
+    keeper.query("select pg_advisory_lock(7), pg_advisory_lock(8)")
+    if block:
+        caller.query("begin")
+    with hazard.in_background(lambda: caller.query("select f()")):
+        assert servers.wait_until(lambda: hazard.locks_waiting(lab) == 1, 5, 0.01)
+        lab.connect().query(WRITING_G)
+        keeper.query("select pg_advisory_unlock(7)")
+        assert servers.wait_until(lambda: lab.behind("select count(*) from pg_locks where not granted and objid = 8") == [["1"]], 5, 0.01)
+        lab.warm(reader)
+        assert lab.cached(reader, READ) == [["1"]]
+        keeper.query("select pg_advisory_unlock(8)")
+    if block:
+        assert reader.query(READ) == [["1"]]
+        caller.query("commit")
+    assert reader.query(READ) == [["99"]]
+
+
+def test_a_function_that_is_replaced_between_bind_and_execute(lab):
+    reader = lab.setup(IDLE_G + "create function f() returns void language plpgsql as $$begin perform g(); end$$;")
+    caller = lab.connect()
+    caller.query("begin")
+    caller.ask(wire.parse("select f()", name="s"), wire.bind(statement="s", portal="p"), wire.sync())
+    lab.connect().query(WRITING_G)
+    caller.ask(wire.execute(portal="p"), wire.sync())
+    lab.warm(reader)
+    assert lab.cached(reader, READ) == [["1"]]
+    caller.query("commit")
+    assert reader.query(READ) == [["99"]]
