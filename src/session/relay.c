@@ -277,13 +277,13 @@ static void copy_begins(struct session *session)
     stream_resume(&session->stream);
 }
 
-static void note_complete(struct session *session, const struct pgwire_frame *frame)
+static void note_complete(struct session *session, const struct owed_entry *head,
+                          const struct pgwire_frame *frame)
 {
     struct pgwire_slice tag;
     if (UNLIKELY(session->local.changed) && (session->unit.effects & EFFECT_TX_END) &&
         pgwire_read_complete(frame->body, frame->body_len, &tag) == PGWIRE_OK)
         session->local.rolled_back = pgwire_slice_is(tag, "ROLLBACK");
-    const struct owed_entry *head = owed_head(&session->owed);
     bool sets =
         head->changes || session->settings || session->settings_begin || session->savepoints;
     if (!(sets || (session->unit.effects & (EFFECT_UNPIN | EFFECT_DEALLOCATE))) ||
@@ -439,7 +439,7 @@ static enum relay_result relay_one(struct session *session, struct run *run, con
     if (frame.type == 'D' && whole && head->asks)
         ask_row(session, frame.body, frame.body_len);
     if (frame.type == 'C' && whole)
-        note_complete(session, &frame);
+        note_complete(session, head, &frame);
     if (frame.type == 'G') {
         copy_begins(session);
         if (waits_in_vain(session))
