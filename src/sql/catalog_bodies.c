@@ -461,12 +461,28 @@ static bool body_is_clean(const struct bodies *bodies, const struct raw_body *bo
     return true;
 }
 
+/* The functions by which values are compared, hashed and indexed. In C they run no SQL. */
+static bool support_is_clean(const struct bodies *bodies)
+{
+    const struct catalog_builder *builder = bodies->builder;
+
+    for (size_t i = 0; i < builder->support_count; i++) {
+        uint32_t oid = builder->support[i].from;
+        const struct raw_function *function = builder_find_function(builder, oid);
+        if (!(function && function->c_language) && !function_is_clean(bodies, oid))
+            return false;
+    }
+    return true;
+}
+
 /* Operators, casts and checks of domains run without a name in the text: if any of them is not
  * harmless, no body is. */
 static bool ambient_is_clean(const struct bodies *bodies)
 {
     const struct catalog_builder *builder = bodies->builder;
 
+    if (!support_is_clean(bodies))
+        return false;
     for (size_t i = 0; i < builder->operators_count; i++) {
         if (builder->operators[i].oid >= CATALOG_FIRST_USER_OID &&
             !operator_is_clean(bodies, &builder->operators[i]))
@@ -553,6 +569,7 @@ static void harmless_derive(struct bodies *bodies)
             builder->catalog->outside = true;
     }
     builder->catalog->ambient = (uint16_t)builder->ambient_reach;
+    builder->catalog->support_code = !support_is_clean(bodies);
     builder->all_reach |= REACH_ALL | REACH_LOCK | REACH_SETTING | builder->ambient_reach;
 }
 

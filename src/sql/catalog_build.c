@@ -85,6 +85,7 @@ void catalog_builder_destroy(struct catalog_builder *builder)
     mem_free(builder->triggers);
     mem_free(builder->indexes);
     mem_free(builder->event_triggers);
+    mem_free(builder->support);
     mem_free(builder->bodies);
     mem_free(builder->aggregates);
     mem_free(builder->edges);
@@ -451,6 +452,11 @@ static bool row_add(struct catalog_builder *builder, enum catalog_query query,
         if (!oid_read(values[0], &pair.from))
             return false;
         *BUILDER_ADD(builder, event_triggers) = pair;
+        return true;
+    case CATALOG_QUERY_SUPPORT:
+        if (!oid_read(values[0], &pair.from))
+            return false;
+        *BUILDER_ADD(builder, support) = pair;
         return true;
     case CATALOG_QUERY_BODIES:
         return body_add(builder, values);

@@ -168,6 +168,7 @@ struct catalog_builder {
     RAW_ARRAY(raw_trigger, triggers);
     RAW_ARRAY(raw_index, indexes);
     RAW_ARRAY(raw_pair, event_triggers); /* from: their functions */
+    RAW_ARRAY(raw_pair, support);        /* from: functions of operator classes and ranges */
     RAW_ARRAY(raw_body, bodies);
     RAW_ARRAY(raw_aggregate, aggregates);
     RAW_ARRAY(raw_edge, edges);

@@ -118,6 +118,9 @@ static const struct {
         " a.aggcombinefn::oid, a.aggserialfn::oid, a.aggdeserialfn::oid, a.aggmtransfn::oid,"
         " a.aggminvtransfn::oid, a.aggmfinalfn::oid)"
         " FROM pg_aggregate a WHERE a.aggfnoid >= 16384", 2},
+    [CATALOG_QUERY_SUPPORT] = {
+        "SELECT amproc::oid FROM pg_amproc WHERE amproc::oid >= 16384"
+        " UNION SELECT rngsubdiff::oid FROM pg_range WHERE rngsubdiff::oid >= 16384", 1},
 };
 /* clang-format on */
 

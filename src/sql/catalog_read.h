@@ -131,7 +131,8 @@ struct catalog {
     bool outside;        /* some code writes by ways that its transaction does not show */
     bool event_triggers; /* DDL runs functions of users: see events */
     struct closure events;
-    uint16_t ambient; /* enum reach: what expressions may do by operators, casts and domains */
+    uint16_t ambient;  /* enum reach: what expressions may do by operators, casts and domains */
+    bool support_code; /* comparing or indexing values may run code of users that is not harmless */
 
     struct catalog_relation *relations; /* by oid */
     size_t relation_count;

@@ -657,6 +657,8 @@ static void judge(struct proof *proof)
     implicit_casts_judge(proof);
     if (catalog->operator_classes)
         deny(proof, REASON_TYPE, "user-defined operator class");
+    if (catalog->support_code && proof->facts->count > 0)
+        reach_join(proof, REACH_UNKNOWN);
     reach_join(proof, proof->facts->reach);
     if (proof->facts->body)
         reach_join(proof, catalog->ambient);
