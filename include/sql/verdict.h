@@ -202,6 +202,10 @@ struct proof_scope {
 /* The key of a verdict that was made under this scope. */
 struct hash128 proof_scope_mix(const struct proof_scope *scope, struct hash128 key);
 
+/* The name of the key column that a verdict_key of relation `oid` speaks of, or NULL. Lives as long as
+ * the snapshot. */
+const char *verdict_key_name(const struct catalog *catalog, uint32_t oid, uint32_t column);
+
 /* Proves what can be proven about `text` (the client's text, not the canonical one).
  *
  * catalog  NULL: nothing about tables and functions is known; the verdict still tells BEGIN from

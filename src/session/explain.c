@@ -92,6 +92,46 @@ static void put_effects(const struct output *out, const struct verdict *verdict)
         put(out, "pin", "%s", pin_text(verdict->pin));
 }
 
+static const char *key_value_text(const struct verdict_key *key, char *text, size_t size)
+{
+    switch ((enum key_source)key->source) {
+    case KEY_FROM_PARAMETER:
+        snprintf(text, size, "$%u", key->number);
+        return text;
+    case KEY_FROM_TRUE:
+        return "true";
+    case KEY_FROM_FALSE:
+        return "false";
+    case KEY_FROM_NULL:
+        return "null";
+    case KEY_FROM_ELSEWHERE:
+        return "?";
+    case KEY_FROM_LITERAL:
+    case KEY_FROM_NEGATIVE:
+        break;
+    }
+    return "a constant";
+}
+
+/* Which rows: writes to others leave the answer alone, and answers about others outlive the write. */
+static void put_keys(const struct output *out, const struct catalog *catalog,
+                     const struct verdict *verdict)
+{
+    bool writes = verdict->column_count > 0;
+    for (unsigned i = 0; catalog && i < verdict->key_count; i++) {
+        const struct verdict_key *key = &verdict->keys[i];
+        if (!writes && !(verdict->keyed_reads >> key->table & 1))
+            continue;
+        uint32_t oid = writes ? verdict->writes[verdict->keyed_write] : verdict->reads[key->table];
+        const char *table = catalog_relation_name(catalog, oid);
+        const char *column = verdict_key_name(catalog, oid, key->column);
+        char value[32];
+        put(out, writes ? "writes by key" : "reads by key", "%s.%s = %s%s%s", table ? table : "?",
+            column ? column : "?", key->array ? "any (" : "",
+            key_value_text(key, value, sizeof(value)), key->array ? ")" : "");
+    }
+}
+
 /* ---- what is stored ---- */
 
 static const char *const protocols[] = {"simple", "extended, not described", "extended"};
@@ -146,7 +186,8 @@ static void put_stored(struct session *session, const struct query *query,
         }
     }
     if (!found)
-        put(out, "stored", "not in memory");
+        put(out, "stored", "%s",
+            session->host->redis ? "not in memory; Redis is not asked" : "not in memory");
 }
 
 /* ---- all of it ---- */
@@ -211,13 +252,7 @@ void explain_query(struct session *session, const struct query *query, session_e
     put_policy(&out, query, &policy);
     if (why == REASON_NONE || verdict.forceable)
         put_tables(&out, "reads", catalog, verdict.reads, verdict.read_count);
-    uint32_t keyed[VERDICT_TABLES_MAX];
-    unsigned keyed_count = 0;
-    for (unsigned i = 0; i < verdict.read_count; i++)
-        if (verdict.keyed_reads >> i & 1)
-            keyed[keyed_count++] = verdict.reads[i];
-    if (keyed_count) /* writes to other rows of these leave the answer alone */
-        put_tables(&out, "reads by key", catalog, keyed, keyed_count);
+    put_keys(&out, catalog, &verdict);
     if (catalog && !(query->scan_flags & SCAN_DOUBT)) {
         struct reads reads = {.out = &out, .catalog = catalog};
         verdict_each_read(query->text, catalog, on_read, &reads);

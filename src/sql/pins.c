@@ -25,6 +25,17 @@ static uint32_t column_number(const char *name)
     return (uint32_t)hash64_of(name, strlen(name));
 }
 
+const char *verdict_key_name(const struct catalog *catalog, uint32_t oid, uint32_t column)
+{
+    struct catalog_key keys[CATALOG_KEYS_MAX];
+    size_t count = catalog_keys(catalog, oid, keys);
+
+    for (size_t i = 0; i < count; i++)
+        if (column_number(keys[i].name) == column)
+            return keys[i].name;
+    return NULL;
+}
+
 /* Only the built-in type has this name: a cast to it is what it seems. */
 static bool type_is_plain(const struct judge *judge, const char *name)
 {

@@ -96,6 +96,35 @@ def test_what_is_not_cacheable_names_the_object(client, way, sql, object_):
 
 
 @WAYS
+def test_keys_name_their_columns_and_where_their_values_stand(client, way):
+    assert way(client, READ)["reads by key"] == ["public.explained.id = a constant"]
+    assert way(client, "select v from explained where id = any ('{1,2}')")["reads by key"] == ["public.explained.id = any (a constant)"]
+    assert way(client, "update explained set v = 1 where id = 3")["writes by key"] == ["public.explained.id = a constant"]
+    assert "reads by key" not in way(client, "select sum(v) from explained")
+    if way is console:
+        answer = way(client, "select v from explained where id = $1")
+        assert answer["reads by key"] == ["public.explained.id = $1"]
+        assert answer["verdict"] == ["cacheable"] and answer["stored"][0].startswith("unknown")
+
+
+def test_names_mean_what_they_mean_to_the_session(client):
+    client.query("drop schema if exists explained_home cascade; create schema explained_home; create table explained_home.explained (id int, v int);"
+                 "drop role if exists explained_role; create role explained_role login; alter role explained_role set search_path = explained_home;"
+                 "grant usage on schema explained_home to explained_role")
+    try:
+        with client.proxy.connect(user="explained_role") as other:
+            other.query("select 1")
+            assert servers.wait_until(lambda: simple(other, READ).get("reads") == ["explained_home.explained"])
+            assert on_console(client.proxy, READ, "AS explained_role")["reads"] == ["explained_home.explained"]
+        # ALTER ROLE may have moved anybody's path: sure of it is whoever has logged in since.
+        client.proxy.console("RECONNECT")
+        with client.proxy.connect() as fresh:
+            assert servers.wait_until(lambda: fresh.query("select 1") and simple(fresh, READ)["reads"] == ["public.explained"])
+    finally:
+        client.query("drop schema explained_home cascade; drop role explained_role")
+
+
+@WAYS
 def test_nothing_is_executed(client, way):
     before = client.query("select count(*) from explained")
     way(client, "delete from explained")
