@@ -291,7 +291,8 @@ static void note_complete(struct session *session, const struct owed_entry *head
         return;
     if (sets)
         settings_complete(session, head, tag);
-    if (pgwire_slice_is(tag, "DISCARD ALL") || pgwire_slice_is(tag, "DEALLOCATE ALL"))
+    if (head->source != OWED_DISCARD && /* we say DEALLOCATE ALL, too: own_names.c */
+        (pgwire_slice_is(tag, "DISCARD ALL") || pgwire_slice_is(tag, "DEALLOCATE ALL")))
         session->unit.discards = true;
 }
 

@@ -151,6 +151,8 @@ script("named: pg_prepared_statements", go(P(READ_1, "a"), S), q("select name, s
        q("select count(*) from pg_prepared_statements"))
 script("named: own names, then DEALLOCATE, Parse, Close", go(P(READ_1, "a"), S), q("prepare b as select 1"), q("deallocate a"), go(B(["1"], "a"), S),
        go(P("select 3", "a"), S), go(B([], "a"), DP(), E(), S), go(CS("a"), S), q("execute a"), go(CS("b"), S), q("execute b"))
+script("named: own names beside settings", q("set datestyle = german"), q("prepare b as select 1"), q("execute b"),
+       q("explain (costs off) execute b"), q("reset datestyle"), q("execute b"), q("deallocate b"))
 script("named: own names in a pipeline", go(P(READ_1, "a"), one("prepare b as select 1"), one("execute b"), B(["1"], "a"), E(), one("execute a(2)"), S),
        go(B([], "b"), DP(), E(), S), q("discard all"), go(B(["1"], "a"), S))
 script("named: long name", go(P(READ, "n" * 100), S), go(B([], "n" * 100), E(), S), go(CS("n" * 100), S))
