@@ -3,9 +3,8 @@
  * A client that closes its side may be gone, or may still read (`printf ... | nc`, shutdown(SHUT_WR)):
  * TCP tells the two apart only when something is sent. Postgres answers all that was sent, and so do
  * we. But a statement that takes long holds a backend, or a place in the queue for one, for nobody:
- * so such a client gets a ParameterStatus that repeats what it knows, at once if it waits for a backend
- * and then about once a second. Who still reads may get one at any time and takes no notice; who is gone
- * answers with a reset.
+ * so about once a second such a client gets a ParameterStatus that repeats what it knows. Who still
+ * reads may get one at any time and takes no notice; who is gone answers with a reset.
  *
  * Once the client is known to be gone, what it only reads is cancelled. What it writes is done to its
  * end, as it would be at Postgres; what it has not been sent to a backend yet is dropped.
@@ -52,15 +51,6 @@ void absent_go_on(struct session *session)
         absent_drain(session);
 }
 
-/* Between two messages, with nothing unsent: is anybody there? */
-static void ask(struct session *session)
-{
-    static const uint8_t same[] = "S\0\0\0\31integer_datetimes\0on";
-    if (session->unit.relay_left || stream_pending(&session->stream))
-        return;
-    stream_write(&session->stream, same, sizeof(same));
-}
-
 void absent_on_input_end(struct session *session)
 {
     switch (session->state) {
@@ -80,8 +70,6 @@ void absent_on_input_end(struct session *session)
     case SESSION_LOOKUP:
     case SESSION_WAITING:
     case SESSION_ACTIVE:
-        if (session->state == SESSION_WAITING)
-            ask(session); /* at once: others wait behind it */
         session->no_more_input = true;
         session->asked_ms = loop_now_ms(session->host->loop);
         if (buf_len(&session->stream.in))
@@ -94,6 +82,15 @@ void absent_on_input_end(struct session *session)
     case SESSION_STATE_COUNT:
         return;
     }
+}
+
+/* Between two messages, with nothing unsent: is anybody there? */
+static void ask(struct session *session)
+{
+    static const uint8_t same[] = "S\0\0\0\31integer_datetimes\0on";
+    if (session->unit.relay_left || stream_pending(&session->stream))
+        return;
+    stream_write(&session->stream, same, sizeof(same));
 }
 
 void absent_tick(struct session *session, uint64_t now_ms)
