@@ -63,7 +63,7 @@ enum session_state { SESSION_STATES(SESSION_ENUM) SESSION_STATE_COUNT };
 #undef SESSION_ENUM
 
 enum {
-    SESSION_HOME_MS = 1000,            /* how long a login waits for a home */
+    SESSION_HOME_MS = 250,             /* how long a login waits for a home */
     SESSION_OUTPUT_MAX = 128 * 1024,   /* unsent to the client: then the backend is paused */
     SESSION_FORWARD_MAX = 256 * 1024,  /* unsent to the backend: then the client is paused */
     SESSION_TEXT_MAX = 1 << 20,        /* a longer Query or unnamed Parse is streamed, not read */

@@ -238,7 +238,7 @@ def test_clients_killed_under_load(make_proxy, postgres):
             else:
                 client.socket.close()
     load.result()
-    assert killed > 50
+    assert killed >= 20
     assert servers.wait_until(lambda: proxy.descriptors() <= descriptors + 10, 15), "connections leak"
     # Nothing of theirs is left on the server: no lock, no open transaction.
     assert servers.wait_until(

@@ -214,7 +214,8 @@ def test_an_address_that_moves_to_another_server(make_proxy, pair):
     one that reaches the other server ends the cache until all are there."""
     primary, standby = pair
     switch = Switch(primary.port)
-    proxy = make_proxy(primary, databases={"*": f"host=127.0.0.1 port={switch.port}"}, workers=1)
+    proxy = make_proxy(primary, databases={"*": f"host=127.0.0.1 port={switch.port}"}, workers=1,
+                       home_connections=0)
     proxy.wait_for_catalog()
     with proxy.connect() as old, proxy.connect() as new:
         for _ in range(3):

@@ -116,7 +116,7 @@ def test_agrees_with_the_console(watched):
 def test_says_that_a_transaction_waits(make_proxy, postgres):
     proxy = make_proxy(postgres, http_port=servers.free_port(), default_pool_size=1)
     with proxy.connect() as holder, proxy.connect() as waiter:
-        holder.query("begin")
+        holder.query("begin; select clock_timestamp()")
         waiter.send(wire.query("select pg_sleep(0)"))
         assert servers.wait_until(
             lambda: value(metrics(proxy), "pgrecall_clients_waiting", database="postgres", user="postgres") == 1
