@@ -70,6 +70,8 @@ struct pool {
     uint8_t *scram_client_key;    /* 32 bytes learned from a client's login, or NULL */
     char *scram_secret;           /* the SCRAM secret that key belongs to */
     struct pool_stats *stats;
+    /* Somebody waited for a home in vain: until then (monotonic) nobody else does. */
+    _Atomic(uint64_t) homeless_until_ms;
     uint64_t walk;    /* of the scheduler: its walks are numbered */
     bool look_at_all; /* and the next one may not end early */
 };

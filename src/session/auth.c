@@ -296,6 +296,7 @@ void auth_learn_facts(struct session *session)
     uint64_t now_ms = loop_now_ms(session->host->loop);
     if (login->home_since_ms) {
         if (now_ms - login->home_since_ms >= SESSION_HOME_MS) {
+            atomic_store(&session->pool->homeless_until_ms, now_ms + SESSION_HOMELESS_MS);
             pool_leave(&session->waiter);
             stop_looking(session);
         }
@@ -306,8 +307,9 @@ void auth_learn_facts(struct session *session)
         return;
     session->facts = profile_facts_ref(session->profile);
     bool known = session->facts && !session->facts->outdated;
-    if (known && (login->homeless || pool_find_home(session->profile, session->host->loop,
-                                                    &session->home) != HOME_MAY_COME)) {
+    bool homeless = login->homeless || now_ms < atomic_load(&session->pool->homeless_until_ms);
+    if (known && (homeless || pool_find_home(session->profile, session->host->loop,
+                                             &session->home) != HOME_MAY_COME)) {
         enter(session);
         return;
     }

@@ -63,6 +63,7 @@ enum session_state { SESSION_STATES(SESSION_ENUM) SESSION_STATE_COUNT };
 #undef SESSION_ENUM
 
 enum {
+    SESSION_HOMELESS_MS = 5000,        /* and how long nobody does, when one was not to be had */
     SESSION_HOME_MS = 250,             /* how long a login waits for a home */
     SESSION_OUTPUT_MAX = 128 * 1024,   /* unsent to the client: then the backend is paused */
     SESSION_FORWARD_MAX = 256 * 1024,  /* unsent to the backend: then the client is paused */

@@ -251,7 +251,8 @@ def test_random_bytes_do_no_harm(bad_proxy):
             data = bytearray(good)
             for _ in range(chance.randrange(1, 8)):
                 data[chance.randrange(len(data))] = chance.randrange(256)
-            with bad_proxy.connect(timeout=0.1) as client:
+            with bad_proxy.connect() as client:
+                client.socket.settimeout(0.1)
                 try:
                     client.send(bytes(data))
                     client.read_until(b"Z", 2)
