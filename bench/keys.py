@@ -10,6 +10,7 @@ off. Only the rates are of interest: one client asks one statement after the oth
 import argparse
 import bisect
 import itertools
+import os
 import pathlib
 import random
 import sys
@@ -37,7 +38,8 @@ def statements(options):
 
 
 def run(postgres, options, drawn, writes, by_key):
-    proxy = servers.Proxy(postgres, key_invalidation=int(by_key), memory_limit="1GB", workers=1)
+    binary = os.environ.get("PGRECALL_BIN", servers.RELEASE)
+    proxy = servers.Proxy(postgres, binary=binary, key_invalidation=int(by_key), memory_limit="1GB", workers=1)
     try:
         proxy.wait_for_catalog()
         with proxy.connect() as client:
