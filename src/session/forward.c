@@ -177,8 +177,18 @@ static void forward_named_parse(struct session *session, const struct pgwire_par
     table_put(&session->statements, name, known);
     struct owed_entry *entry;
     struct query query = query_of(statement);
-    if (is_answered_here(session, &query) ||
-        statements_touch(session->server->statements, statement->id)) {
+    bool there = is_answered_here(session, &query) ||
+                 statements_touch(session->server->statements, statement->id);
+    if (there && session->status == 'E') {
+        /* In a failed block Postgres takes only what ends it. The unnamed statement asks it. */
+        names_put_parse(session, slice_of("", 0), statement->query, statement->types);
+        session->server->unnamed_statement = 0;
+        entry = owed_push(&session->owed, 'P', OWED_FORWARD);
+        ASSERT(entry != NULL);
+        entry->name = mem_text_n(name.data, name.len);
+        return; /* without the statement: the backend keeps what it has */
+    }
+    if (there) {
         names_answer_here(session, 'P', '1', &entry);
     } else {
         names_server_gets(session, statement);
