@@ -242,7 +242,7 @@ def test_a_build_without_a_rule_is_caught(flaw, shop, tmp_path, monkeypatch):
         proxy.wait_for_catalog()
         definer = Definer(proxy)
         found = []
-        for _ in range(5):
+        for _ in range(12):  # chance decides: until it is noticed
             what = {"trigger": definer.add_trigger, "function": definer.replace_function}.get(focus)
             changes = Every(0.1, what) if what else None
             load = Load(proxy.port, tmp_path, 4, focus=focus, processes=2)
