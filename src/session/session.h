@@ -222,7 +222,7 @@ struct session {
     struct closing closing;
 
     struct table statements; /* named ones: struct client_statement by name */
-    struct table portals;    /* named ones: flags by name, see forward.c */
+    struct table portals;    /* named ones: flags by name, see forward_portal.c */
     uint64_t unnamed_portal; /* flags of the unnamed one */
     uint64_t unit_number;
     bool local_settings;             /* SET LOCAL in this transaction */

@@ -1,0 +1,150 @@
+/* Parse: the backend gets a statement under a shared name, under the client's own, or has it already.
+ */
+#include "session/forward.h"
+#include "session/names.h"
+
+#include "base/mem.h"
+
+/* The backend knows the client's names: it judges, and the text is kept for verdicts. */
+static void forward_own_parse(struct session *session, const struct pgwire_parse *parse,
+                              const struct pgwire_frame *frame, const uint8_t *data)
+{
+    struct slice name = session_slice(parse->name);
+    struct client_statement *known = mem_zero(1, sizeof(*known));
+    known->version = realm_wanted(session->database->realm);
+    known->statement = statement_private(session_slice(parse->query), session_slice(parse->types),
+                                         known->version, session->host->scratch);
+    known->own = true;
+    struct client_statement *before = table_put(&session->statements, name, known);
+    if (before) {
+        statement_unref(before->statement);
+        mem_free(before);
+    }
+    forward_put(session, data, frame->len);
+    struct owed_entry *entry = owed_push(&session->owed, 'P', OWED_FORWARD);
+    ASSERT(entry != NULL);
+    entry->name = mem_text_n(name.data, name.len);
+    entry->statement = statement_ref(known->statement);
+}
+
+static void forward_named_parse(struct session *session, const struct pgwire_parse *parse,
+                                const struct pgwire_frame *frame, const uint8_t *data)
+{
+    struct slice name = session_slice(parse->name);
+    struct query asked = {.text = session_slice(parse->query)};
+    if (session->own_names)
+        query_scan(session->host, &asked);
+    if (session->own_names && session->statements.count < SESSION_STATEMENTS_MAX &&
+        !forward_is_here(session, &asked)) {
+        forward_own_parse(session, parse, frame, data);
+        return;
+    }
+    if (table_get(&session->statements, name)) {
+        forward_refuse(session, "42P05", "prepared statement \"", name, "\" already exists");
+        return;
+    }
+    if (session->statements.count >= SESSION_STATEMENTS_MAX) {
+        forward_refuse(session, "54000", "too many prepared statements, \"", name,
+                       "\" is one more");
+        return;
+    }
+    bool own = session_has_own_settings(session);
+    uint64_t version = realm_wanted(session->database->realm);
+    struct slice text = session_slice(parse->query);
+    struct slice types = session_slice(parse->types);
+    struct statement *statement =
+        own ? statement_private(text, types, version, session->host->scratch)
+            : statement_get(text, types, version, session_constants(session),
+                            session->host->scratch);
+    struct client_statement *known = mem_zero(1, sizeof(*known));
+    known->statement = statement;
+    known->version = version;
+    table_put(&session->statements, name, known);
+    struct owed_entry *entry;
+    struct query query = forward_query_of(statement);
+    bool there = forward_is_here(session, &query) ||
+                 statements_touch(session->server->statements, statement->id);
+    if (there && session->status == 'E') {
+        /* In a failed block Postgres takes only what ends it. The unnamed statement asks it. */
+        names_put_parse(session, slice_of("", 0), statement->query, statement->types);
+        session->server->unnamed_statement = 0;
+        entry = owed_push(&session->owed, 'P', OWED_FORWARD);
+        ASSERT(entry != NULL);
+        entry->name = mem_text_n(name.data, name.len);
+        return; /* without the statement: the backend keeps what it has */
+    }
+    if (there) {
+        names_answer_here(session, 'P', '1', &entry);
+    } else {
+        names_server_gets(session, statement);
+        names_keep_backend(session, statement);
+        char shared[STATEMENT_NAME_MAX];
+        names_put_parse(session, names_at_server(statement->id, shared), statement->query,
+                        statement->types);
+        entry = owed_push(&session->owed, 'P', OWED_FORWARD);
+        ASSERT(entry != NULL);
+    }
+    entry->name = mem_text_n(name.data, name.len);
+    entry->statement = statement_ref(statement);
+}
+
+/* The unnamed statement deallocates a name that the backends know by another: it deallocates one that
+ * was made for that instead. True if it was passed on. */
+static bool forward_deallocate(struct session *session)
+{
+    static const char made[] = "pgrecall_deallocated";
+    static const char text[] = "DEALLOCATE pgrecall_deallocated";
+    struct query query;
+    unnamed_query_of(session, &query);
+    if (!session->statements.count || !query.scanned || session->own_names)
+        return false;
+    struct slice name = statement_deallocated(query.canonical);
+    struct client_statement *known = name.len ? table_remove(&session->statements, name) : NULL;
+    if (!known)
+        return false;
+    struct owed_entry *entry = owed_push(&session->owed, 'C', OWED_LOCAL); /* says nothing */
+    ASSERT(entry != NULL);
+    entry->name = mem_text_n(name.data, name.len);
+    entry->statement = known->statement;
+    entry->version = known->version;
+    mem_free(known);
+    uint8_t space[64];
+    struct pgwire_writer writer = pgwire_writer_of(space, sizeof(space));
+    pgwire_write_target(&writer, 'C', 'S',
+                        (struct pgwire_slice){(const uint8_t *)made, sizeof(made) - 1});
+    forward_put(session, space, writer.len);
+    ASSERT(owed_push(&session->owed, 'C', OWED_DISCARD) != NULL);
+    names_put_parse(session, slice_of_text(made), slice_of("", 0), slice_of("", 0));
+    ASSERT(owed_push(&session->owed, 'P', OWED_DISCARD) != NULL);
+    names_put_parse(session, slice_of("", 0), slice_of_text(text), slice_of("", 0));
+    return true;
+}
+
+void forward_parse(struct session *session, const struct pgwire_frame *frame, const uint8_t *data)
+{
+    struct pgwire_parse parse;
+    if (pgwire_read_parse(frame->body, frame->body_len, &parse) != PGWIRE_OK) {
+        forward_malformed(session, frame, data);
+        return;
+    }
+    counter_add(&session->stats->client_parse_count, 1);
+    if (parse.name.len) {
+        forward_named_parse(session, &parse, frame, data);
+        return;
+    }
+    session_set_unnamed(session, session_slice(parse.query), session_slice(parse.types));
+    struct query query;
+    struct owed_entry *entry;
+    unnamed_query_of(session, &query);
+    if (forward_is_here(session, &query)) {
+        names_answer_here(session, 'P', '1', &entry);
+        entry->unnamed = true;
+        return;
+    }
+    if (!forward_deallocate(session))
+        forward_put(session, data, frame->len);
+    entry = owed_push(&session->owed, 'P', OWED_FORWARD);
+    ASSERT(entry != NULL);
+    entry->unnamed = true;
+    session->server->unnamed_statement = session->unnamed_id;
+}

@@ -1,0 +1,268 @@
+/* Bind, Describe, Close and Execute. A statement's effects count from its Bind on; an Execute of a portal
+ * that an earlier unit bound counts as unknown unless that portal was proven harmless.
+ */
+#include "session/forward.h"
+#include "session/local_answer.h"
+#include "session/names.h"
+#include "session/settings.h"
+
+#include "base/mem.h"
+
+enum { MESSAGE_EXTRA = 64, PORTAL_HARMLESS = 1, PORTAL_UNIT_SHIFT = 1 };
+
+/* Describe and Close of what is answered here; true if it was. */
+static bool target_here(struct session *session, uint8_t type, const struct pgwire_target *target)
+{
+    struct slice name = session_slice(target->name);
+    struct buf text = {0};
+    struct query query = {0};
+    if (target->kind == 'P') {
+        if (!local_answer_has(session, name))
+            return false;
+        if (type == 'C') {
+            struct owed_entry *entry;
+            local_answer_forget(session, name);
+            names_answer_here(session, 'C', '3', &entry);
+            return true;
+        }
+        local_answer_describe_portal(session, &text);
+        forward_answer_here(session, 'D', &text);
+        return true;
+    }
+    if (type != 'D')
+        return false;
+    if (name.len) {
+        const struct client_statement *known = table_get(&session->statements, name);
+        if (known)
+            query = forward_query_of(known->statement);
+    } else if (session->unnamed_id) {
+        unnamed_query_of(session, &query);
+    }
+    if (!forward_is_here(session, &query))
+        return false;
+    local_answer_describe(session, &query, &text);
+    forward_answer_here(session, 'D', &text);
+    return true;
+}
+
+static void note_portal(struct session *session, struct slice name, bool harmless)
+{
+    uint64_t flags = session->unit_number << PORTAL_UNIT_SHIFT | (harmless ? PORTAL_HARMLESS : 0);
+    if (!name.len)
+        session->unnamed_portal = flags;
+    else if (session->portals.count < SESSION_PORTALS_MAX || table_get(&session->portals, name))
+        table_put(&session->portals, name, (void *)(uintptr_t)flags);
+}
+
+/* True if the effects of executing this portal are known already. */
+static bool portal_is_known(const struct session *session, struct slice name)
+{
+    uint64_t flags = name.len ? (uint64_t)(uintptr_t)table_get(&session->portals, name)
+                              : session->unnamed_portal;
+    return (flags & PORTAL_HARMLESS) || flags >> PORTAL_UNIT_SHIFT == session->unit_number;
+}
+
+static bool verdict_is_harmless(const struct verdict *verdict)
+{
+    return verdict->effects == 0 && verdict->write_count == 0;
+}
+
+/* What executing the unnamed portal would set; taken over. */
+static void set_bound_changes(struct session *session, struct setting_changes *changes)
+{
+    setting_changes_destroy(session->unit.bound_changes);
+    session->unit.bound_changes = changes;
+}
+
+/* Binds what SQL has prepared, or nothing: the backend knows. */
+static void forward_sql_bind(struct session *session, const struct pgwire_bind *bind,
+                             const struct pgwire_frame *frame, const uint8_t *data)
+{
+    forward_unknown_effects(session);
+    note_portal(session, session_slice(bind->portal), false);
+    if (!bind->portal.len)
+        set_bound_changes(session, NULL);
+    forward_put(session, data, frame->len);
+    ASSERT(owed_push(&session->owed, 'B', OWED_FORWARD) != NULL);
+}
+
+void forward_bind(struct session *session, const struct pgwire_frame *frame, const uint8_t *data)
+{
+    struct pgwire_bind bind;
+    if (pgwire_read_bind(frame->body, frame->body_len, &bind) != PGWIRE_OK) {
+        forward_malformed(session, frame, data);
+        return;
+    }
+    counter_add(&session->stats->bind_count, 1);
+    struct query query = {0};
+    struct client_statement *named = NULL;
+    if (bind.statement.len) {
+        named = table_get(&session->statements, session_slice(bind.statement));
+        if (!named && names_may_be_sql(session)) {
+            forward_sql_bind(session, &bind, frame, data);
+            return;
+        }
+        if (!named) {
+            forward_refuse(session, "26000", "prepared statement \"", session_slice(bind.statement),
+                           "\" does not exist");
+            return;
+        }
+        query = forward_query_of(named->statement);
+    } else {
+        if (!session->unnamed_id) {
+            forward_refuse(session, "26000", "unnamed prepared statement does not exist",
+                           slice_of("", 0), "");
+            return;
+        }
+        unnamed_query_of(session, &query);
+    }
+    if (forward_is_here(session, &query)) {
+        struct owed_entry *answer;
+        local_answer_bind(session, &bind, &query);
+        names_answer_here(session, 'B', '2', &answer);
+        return;
+    }
+    local_answer_forget(session, session_slice(bind.portal));
+    if (query.scanned)
+        local_see(session, query.canonical);
+    if (named && !named->own)
+        names_ensure(session, named->statement);
+    else if (!named)
+        names_ensure_unnamed(session);
+    query.arguments = session_slice(bind.arguments);
+    query.types = named ? named->statement->types : query.types;
+    const struct verdict *verdict = lookup_verdict(session, &query);
+    bool harmless = verdict_is_harmless(verdict);
+    struct setting_changes *changes = NULL;
+    struct verdict tracked;
+    if (UNLIKELY(verdict->effects & EFFECT_TRACK) && !bind.portal.len)
+        verdict = settings_track(session, &query, named != NULL, verdict, &tracked, &changes);
+    forward_effects(session, &query, verdict);
+    note_portal(session, session_slice(bind.portal), harmless);
+    if (!bind.portal.len)
+        set_bound_changes(session, changes);
+    if (named && !named->own) {
+        char name[STATEMENT_NAME_MAX];
+        size_t room = bind.portal.len + bind.arguments.len + STATEMENT_NAME_MAX + MESSAGE_EXTRA;
+        struct pgwire_writer writer =
+            pgwire_writer_of(buf_reserve(&session->host->compose, room), room);
+        pgwire_write_bind(&writer, bind.portal,
+                          session_wire(names_at_server(named->statement->id, name)),
+                          bind.arguments);
+        ASSERT(!writer.overflow);
+        buf_added(&session->host->compose, writer.len);
+    } else {
+        forward_put(session, data, frame->len);
+    }
+    struct owed_entry *entry = owed_push(&session->owed, 'B', OWED_FORWARD);
+    ASSERT(entry != NULL);
+    uint64_t wanted = realm_wanted(session->database->realm);
+    entry->version = wanted;
+    entry->on_server = named && !named->own ? named->statement->id : 0;
+    if (named && named->version != wanted)
+        entry->name = mem_text_n(bind.statement.data, bind.statement.len);
+    else if (!named && session->unnamed_version != wanted)
+        entry->unnamed = true;
+}
+
+/* Describe and Close, of statements and portals. */
+void forward_target(struct session *session, const struct pgwire_frame *frame, const uint8_t *data)
+{
+    struct pgwire_target target;
+    if (pgwire_read_target(frame->body, frame->body_len, &target) != PGWIRE_OK) {
+        forward_malformed(session, frame, data);
+        return;
+    }
+    struct owed_entry *entry;
+    uint64_t on_server = 0;
+    if (target_here(session, frame->type, &target))
+        return;
+    if (target.kind == 'S' && target.name.len && frame->type == 'C') {
+        struct client_statement *known =
+            table_remove(&session->statements, session_slice(target.name));
+        if (known ? known->own : names_may_be_sql(session)) {
+            forward_put(session, data, frame->len);
+            entry = owed_push(&session->owed, 'C', OWED_FORWARD);
+            ASSERT(entry != NULL);
+        } else {
+            names_answer_here(session, 'C', '3', &entry);
+        }
+        if (known) {
+            entry->name = mem_text_n(target.name.data, target.name.len);
+            entry->statement = known->statement;
+            entry->version = known->version;
+            mem_free(known);
+        }
+        return;
+    }
+    if (target.kind == 'S' && target.name.len) {
+        struct client_statement *known =
+            table_get(&session->statements, session_slice(target.name));
+        if (known ? known->own : names_may_be_sql(session)) {
+            forward_put(session, data, frame->len);
+            ASSERT(owed_push(&session->owed, 'D', OWED_FORWARD) != NULL);
+            return;
+        }
+        if (!known) {
+            forward_refuse(session, "26000", "prepared statement \"", session_slice(target.name),
+                           "\" does not exist");
+            return;
+        }
+        names_ensure(session, known->statement);
+        char name[STATEMENT_NAME_MAX];
+        uint8_t space[STATEMENT_NAME_MAX + MESSAGE_EXTRA];
+        struct pgwire_writer writer = pgwire_writer_of(space, sizeof(space));
+        pgwire_write_target(&writer, 'D', 'S',
+                            session_wire(names_at_server(known->statement->id, name)));
+        forward_put(session, space, writer.len);
+        on_server = known->statement->id;
+    } else {
+        if (target.kind == 'S' && frame->type == 'D') {
+            if (!session->unnamed_id) {
+                forward_refuse(session, "26000", "unnamed prepared statement does not exist",
+                               slice_of("", 0), "");
+                return;
+            }
+            names_ensure_unnamed(session);
+        } else if (target.kind == 'S') {
+            session->unnamed_id = 0;
+            session->server->unnamed_statement = 0;
+        } else if (frame->type == 'C' && target.name.len) {
+            table_remove(&session->portals, session_slice(target.name));
+        }
+        forward_put(session, data, frame->len);
+    }
+    entry = owed_push(&session->owed, frame->type, OWED_FORWARD);
+    ASSERT(entry != NULL);
+    entry->on_server = on_server;
+}
+
+void forward_execute(struct session *session, const struct pgwire_frame *frame, const uint8_t *data)
+{
+    struct pgwire_execute execute;
+    if (pgwire_read_execute(frame->body, frame->body_len, &execute) != PGWIRE_OK) {
+        forward_malformed(session, frame, data);
+        return;
+    }
+    if (local_answer_has(session, session_slice(execute.portal))) {
+        struct buf text = {0};
+        if (local_answer_execute(session, &text))
+            forward_answer_here(session, 'E', &text);
+        else
+            forward_refuse_with(session, &text);
+        counter_add(&session->stats->query_count, 1);
+        return;
+    }
+    if (!portal_is_known(session, session_slice(execute.portal)))
+        forward_unknown_effects(session);
+    if (execute.row_max)
+        fill_spoil(session, REASON_ROW_LIMIT);
+    forward_put(session, data, frame->len);
+    struct owed_entry *entry = owed_push(&session->owed, 'E', OWED_FORWARD);
+    ASSERT(entry != NULL);
+    if (!execute.portal.len) {
+        entry->changes = session->unit.bound_changes;
+        session->unit.bound_changes = NULL;
+    }
+    counter_add(&session->stats->query_count, 1);
+}
