@@ -1,5 +1,6 @@
 /* Between the files of the walk: analyze.c (the way), analyze_rules.c (what each node means inside
- * a query), analyze_statement.c (what each kind of statement does). */
+ * a query), analyze_values.c (what those mean that make values), analyze_statement.c (what each kind
+ * of statement does). */
 #pragma once
 
 #include "facts.h"
@@ -35,6 +36,18 @@ void walk_statement(struct walk *walk, const PgQuery__Node *statement);
 
 const char *walk_string(const PgQuery__Node *node);
 const char *walk_names(PgQuery__Node *const *names, size_t count, const char **out_schema);
+
+bool walk_listed(const char *name, const char *const *list, size_t count);
+
+/* The rules of analyze_values.c. */
+bool walk_constant(struct walk *walk, const ProtobufCMessage *message);
+bool walk_cast(struct walk *walk, const ProtobufCMessage *message);
+bool walk_type_name(struct walk *walk, const ProtobufCMessage *message);
+bool walk_call(struct walk *walk, const ProtobufCMessage *message);
+bool walk_operation(struct walk *walk, const ProtobufCMessage *message);
+
+/* An operator whose operands nothing is known about. schema  NULL: not qualified. */
+void walk_operator(struct walk *walk, const char *schema, const char *name);
 
 /* A statement creates this relation: DDL, or a pin if it is temporary. */
 void walk_creates(struct walk *walk, const PgQuery__RangeVar *relation);

@@ -7,7 +7,10 @@
 #include "catalog_read.h"
 #include "node_tree.h"
 
-enum { FUNCTION_ARGUMENTS_MAX = 100 }; /* FUNC_MAX_ARGS of Postgres */
+enum {
+    FUNCTION_ARGUMENTS_MAX = 100, /* FUNC_MAX_ARGS of Postgres */
+    TYPE_NESTING_MAX = 8,         /* array of domain over array ... */
+};
 
 struct raw_function {
     uint32_t oid;
@@ -194,8 +197,13 @@ void *builder_grow(void *items, size_t count, size_t *cap, size_t size);
 const char *catalog_text(struct catalog *catalog, struct slice text);
 void catalog_blocks_free(struct catalog_block *blocks);
 
-/* For sorting and searching arrays of texts. */
+/* For sorting and searching arrays: of texts, and of what begins with an OID. */
 int catalog_text_order(const void *a, const void *b);
+int catalog_oid_order(const void *a, const void *b);
+
+/* qsort does not take NULL, not even for nothing. */
+void catalog_sort(void *items, size_t count, size_t size,
+                  int (*compare)(const void *, const void *));
 
 /* A type of the snapshot that is being built. */
 struct catalog_type *catalog_type_mutable(struct catalog *catalog, uint32_t oid);

@@ -11,16 +11,6 @@
 
 enum { VIEW_NESTING_MAX = 32 };
 
-static int oid_order(const void *a, const void *b)
-{
-    uint32_t left;
-    uint32_t right;
-
-    memcpy(&left, a, sizeof(left));
-    memcpy(&right, b, sizeof(right));
-    return left < right ? -1 : left > right;
-}
-
 static int column_order(const void *a, const void *b)
 {
     const struct catalog_column *left = a;
@@ -33,13 +23,13 @@ static int column_order(const void *a, const void *b)
 
 static int key_order(const void *a, const void *b)
 {
-    return oid_order(&((const struct raw_pair *)a)->to, &((const struct raw_pair *)b)->to);
+    return catalog_oid_order(&((const struct raw_pair *)a)->to, &((const struct raw_pair *)b)->to);
 }
 
 static int trigger_order(const void *a, const void *b)
 {
-    return oid_order(&((const struct raw_trigger *)a)->table,
-                     &((const struct raw_trigger *)b)->table);
+    return catalog_oid_order(&((const struct raw_trigger *)a)->table,
+                             &((const struct raw_trigger *)b)->table);
 }
 
 static int relation_name_order(const void *a, const void *b, void *context)
@@ -50,13 +40,6 @@ static int relation_name_order(const void *a, const void *b, void *context)
     int order = strcmp(left->name, right->name);
 
     return order != 0 ? order : strcmp(left->schema, right->schema);
-}
-
-static void array_sort(void *items, size_t count, size_t size,
-                       int (*compare)(const void *, const void *))
-{
-    if (count > 1)
-        qsort(items, count, size, compare);
 }
 
 ptrdiff_t derive_position(const struct derive *derive, uint32_t oid)
@@ -70,14 +53,14 @@ void catalog_derive_arrays(struct catalog_builder *builder)
 {
     struct catalog *catalog = builder->catalog;
 
-    array_sort(builder->relations, builder->relations_count, sizeof(*builder->relations),
-               oid_order);
-    array_sort(builder->columns, builder->columns_count, sizeof(*builder->columns), column_order);
-    array_sort(builder->codes, builder->codes_count, sizeof(*builder->codes), oid_order);
-    array_sort(builder->foreign_keys, builder->foreign_keys_count, sizeof(*builder->foreign_keys),
-               key_order);
-    array_sort(builder->triggers, builder->triggers_count, sizeof(*builder->triggers),
-               trigger_order);
+    catalog_sort(builder->relations, builder->relations_count, sizeof(*builder->relations),
+                 catalog_oid_order);
+    catalog_sort(builder->columns, builder->columns_count, sizeof(*builder->columns), column_order);
+    catalog_sort(builder->codes, builder->codes_count, sizeof(*builder->codes), catalog_oid_order);
+    catalog_sort(builder->foreign_keys, builder->foreign_keys_count, sizeof(*builder->foreign_keys),
+                 key_order);
+    catalog_sort(builder->triggers, builder->triggers_count, sizeof(*builder->triggers),
+                 trigger_order);
     catalog->relations = builder->relations;
     catalog->relation_count = builder->relations_count;
     catalog->columns = builder->columns;

@@ -7,36 +7,6 @@ enum {
     CODE_POINT_MAX = 0x10FFFF,
 };
 
-#define S LEX_CLASS_SPACE
-#define N LEX_CLASS_SINGLE
-#define O LEX_CLASS_OPERATOR
-#define W LEX_CLASS_WORD
-#define D (LEX_CLASS_WORD | LEX_CLASS_DIGIT)
-#define L (LEX_CLASS_WORD | LEX_CLASS_LETTER)
-#define T (LEX_CLASS_WORD | LEX_CLASS_LETTER | LEX_CLASS_DATE)
-#define H (LEX_CLASS_WORD | LEX_CLASS_LETTER | LEX_CLASS_HIGH)
-
-/* clang-format off */
-const uint8_t lex_class[256] = {
-    0, 0, 0, 0, 0, 0, 0, 0, 0, S, S, 0, S, S, 0, 0, /* 00 */
-    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /* 10 */
-    S, O, 0, O, W, O, O, 0, N, N, O, O, N, O, 0, O, /* 20 */
-    D, D, D, D, D, D, D, D, D, D, 0, 0, O, O, O, O, /* 30 */
-    O, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, /* 40 */
-    L, L, L, L, L, L, L, T, L, T, L, N, 0, N, O, L, /* 50 */
-    O, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, /* 60 */
-    L, L, L, L, L, L, L, T, L, T, L, 0, O, 0, O, 0, /* 70 */
-    H, H, H, H, H, H, H, H, H, H, H, H, H, H, H, H, /* 80 */
-    H, H, H, H, H, H, H, H, H, H, H, H, H, H, H, H, /* 90 */
-    H, H, H, H, H, H, H, H, H, H, H, H, H, H, H, H, /* A0 */
-    H, H, H, H, H, H, H, H, H, H, H, H, H, H, H, H, /* B0 */
-    H, H, H, H, H, H, H, H, H, H, H, H, H, H, H, H, /* C0 */
-    H, H, H, H, H, H, H, H, H, H, H, H, H, H, H, H, /* D0 */
-    H, H, H, H, H, H, H, H, H, H, H, H, H, H, H, H, /* E0 */
-    H, H, H, H, H, H, H, H, H, H, H, H, H, H, H, H, /* F0 */
-};
-/* clang-format on */
-
 static struct lex_token token(const uint8_t *end, enum lex_kind kind)
 {
     return (struct lex_token){.end = end, .kind = kind};
@@ -45,56 +15,6 @@ static struct lex_token token(const uint8_t *end, enum lex_kind kind)
 static struct lex_token doubt(const uint8_t *at)
 {
     return token(at, LEX_DOUBT);
-}
-
-/* How many bytes the UTF-8 character at `at` has; 0 if it is none. Manual of Unicode, table 3-7. */
-static unsigned utf8_len(const uint8_t *at)
-{
-    uint8_t lead = at[0];
-    uint8_t second_min = 0x80;
-    uint8_t second_max = 0xBF;
-    unsigned len;
-
-    if (lead < 0x80)
-        return 1;
-    if (lead >= 0xC2 && lead <= 0xDF) {
-        len = 2;
-    } else if (lead >= 0xE0 && lead <= 0xEF) {
-        len = 3;
-        if (lead == 0xE0)
-            second_min = 0xA0;
-        if (lead == 0xED)
-            second_max = 0x9F;
-    } else if (lead >= 0xF0 && lead <= 0xF4) {
-        len = 4;
-        if (lead == 0xF0)
-            second_min = 0x90;
-        if (lead == 0xF4)
-            second_max = 0x8F;
-    } else {
-        return 0;
-    }
-    if (at[1] < second_min || at[1] > second_max)
-        return 0;
-    for (unsigned i = 2; i < len; i++) {
-        if ((at[i] & 0xC0) != 0x80)
-            return 0;
-    }
-    return len;
-}
-
-/* The class bits are those of all bytes from `at` to `end`: without a high one there is no walk. */
-static bool is_utf8(const uint8_t *at, const uint8_t *end, unsigned classes)
-{
-    if (LIKELY(!(classes & LEX_CLASS_HIGH)))
-        return true;
-    while (at < end) {
-        unsigned len = utf8_len(at);
-        if (len == 0)
-            return false;
-        at += len;
-    }
-    return at == end;
 }
 
 static bool is_digit(uint8_t byte)
@@ -137,7 +57,7 @@ static const uint8_t *skip_line_comment(const uint8_t *at, unsigned *has)
 
     while (*at != '\n' && *at != '\r' && *at != 0)
         classes |= lex_class[*at++];
-    if (!is_utf8(start, at, classes))
+    if (!lex_is_utf8(start, at, classes))
         *has |= LEX_GAP_DOUBT;
     return at;
 }
@@ -163,7 +83,7 @@ static const uint8_t *skip_block_comment(const uint8_t *at, unsigned *has)
             classes |= lex_class[*at++];
         }
     } while (depth > 0);
-    if (!is_utf8(start, at, classes))
+    if (!lex_is_utf8(start, at, classes))
         *has |= LEX_GAP_DOUBT;
     return at;
 }
@@ -220,7 +140,7 @@ static struct lex_token quoted(const uint8_t *start, const uint8_t *inside, uint
         at++;
     }
     /* A constant's bytes are passed on as they are; a name's decide which object is meant. */
-    if (kind != LEX_STRING && !is_utf8(inside, at, classes))
+    if (kind != LEX_STRING && !lex_is_utf8(inside, at, classes))
         return doubt(start);
     if (kind == LEX_NAME) /* "" is refused */
         return at == inside + 1 ? doubt(start) : token(at, LEX_NAME);
@@ -315,7 +235,7 @@ static struct lex_token escape_string(const uint8_t *start, const uint8_t *insid
             classes |= lex_class[*at++];
         }
     }
-    if (!is_utf8(inside, at, classes))
+    if (!lex_is_utf8(inside, at, classes))
         return doubt(start);
     return (struct lex_token){
         .end = at, .kind = LEX_ESCAPE_STRING, .saw = saw | saw_date_letter(classes)};
@@ -339,7 +259,7 @@ static struct lex_token dollar_string(const uint8_t *at)
 
     while (lex_is_class(*body, LEX_CLASS_WORD) && *body != '$')
         classes |= lex_class[*body++];
-    if (*body != '$' || !is_utf8(at + 1, body, classes))
+    if (*body != '$' || !lex_is_utf8(at + 1, body, classes))
         return doubt(at);
     body++;
 
@@ -384,7 +304,7 @@ static struct lex_token word(const uint8_t *start)
             return string;
         }
     }
-    if (!is_utf8(start, at, classes))
+    if (!lex_is_utf8(start, at, classes))
         return doubt(start);
     return token(at, LEX_WORD);
 }

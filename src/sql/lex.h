@@ -87,6 +87,15 @@ static inline bool lex_is_class(uint8_t byte, unsigned class)
     return (lex_class[byte] & class) != 0;
 }
 
+/* True if the bytes from `at` to `end` are characters of UTF-8, none of them cut off. */
+bool lex_check_utf8(const uint8_t *at, const uint8_t *end);
+
+/* The same; the class bits are those of all of these bytes: without a high one there is no walk. */
+static inline bool lex_is_utf8(const uint8_t *at, const uint8_t *end, unsigned classes)
+{
+    return LIKELY(!(classes & LEX_CLASS_HIGH)) || lex_check_utf8(at, end);
+}
+
 static inline bool lex_is_comment(const uint8_t *at)
 {
     return (at[0] == '-' && at[1] == '-') || (at[0] == '/' && at[1] == '*');
