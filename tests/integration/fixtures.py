@@ -1,10 +1,18 @@
 """Fixtures for every test against real servers; conftest.py of each folder imports them."""
 
 import contextlib
+import os
 
 import pytest
 
 import servers
+
+
+def lacking(what):
+    """Ends a test for want of something on this machine: as skipped, or as failed under scripts/test,
+    which has installed and built everything."""
+    end = pytest.fail if "PGRECALL_TEST_EVERYTHING" in os.environ else pytest.skip
+    end(f"this machine has no {what}")
 
 
 @pytest.fixture(scope="session")

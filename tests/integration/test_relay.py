@@ -6,6 +6,7 @@ import time
 import psycopg
 import pytest
 
+import fixtures
 import servers
 import wire
 
@@ -163,10 +164,9 @@ def test_a_long_pipeline_that_is_read_late(proxy):
 
 def release_proxy(make_proxy, postgres, **options):
     if not servers.RELEASE.exists():
-        pytest.skip("no release build")
+        fixtures.lacking("release build")
     proxy = make_proxy(postgres, binary=servers.RELEASE, **options)
-    if proxy.is_sanitized():
-        pytest.skip("a sanitizer's memory says nothing")
+    assert not proxy.is_sanitized(), "a sanitizer's memory says nothing"
     return proxy
 
 
