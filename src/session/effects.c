@@ -1,6 +1,7 @@
 /* What a statement may do, noted before it goes to the backend: tables are closed, ties to the backend
  * are remembered. What is in flight ends in relay.c (realm_finish) and unit_end.c (pins).
  */
+#include "base/flaw.h"
 #include "session/keys.h"
 #include "session/names.h"
 #include "upstream/settings.h"
@@ -48,7 +49,7 @@ bool session_constants_may_change(const struct session *session)
  * it gets there. Closings of its own would be widened by the DDL; what has none ends like this. */
 bool session_is_overtaken(const struct session *session)
 {
-    return session->judged_version &&
+    return session->judged_version && !flaw_is_on(FLAW_OLD_CATALOG) &&
            session->judged_version != realm_wanted(session->database->realm);
 }
 

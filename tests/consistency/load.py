@@ -37,8 +37,9 @@ FOCUSES = {
     "columns": {"read_group": 30, "read_key": 10, "write_key": 6, "read_sum": 10, "read_uncached": 4},
     "two": {"read_view": 30, "write_pair": 8},
     "slow": {"read_slow": 60, "write_slow": 0.5, "read_slow_uncached": 15},
+    "lost": {"read_key": 20, "read_both": 20, "write_block": 1},
     "trigger": {"read_derived": 60, "read_derived_uncached": 15},
-    "function": {"read_derived": 60, "write_base_block": 1, "read_derived_uncached": 15},
+    "function": {"read_derived": 60, "read_derived_uncached": 15},
 }
 PROTOCOLS = ("simple", "extended", "prepared")
 
@@ -163,6 +164,11 @@ class Session(threading.Thread):
     def read_uncached(self, start, k):
         sql = "select v from reg where k = $1 and pg_backend_pid() > 0"
         self.read_register(start, ("reg", k), sql, k)
+
+    def read_both(self, start, k):
+        """What Postgres has told somebody is the least that a stored answer may say."""
+        self.read_uncached(start, k)
+        self.read_key(time.monotonic_ns(), k)
 
     def read_in(self, start, k):
         other = self.key()
@@ -299,13 +305,9 @@ class Session(threading.Thread):
         (rows,) = self.block(("update slow set v = v + 1 where k = $1 returning v", k))
         self.note("slow commit", start, (("slow", k), int(rows[0][0])))
 
-    def write_base_block(self, start, k):
-        """The deferred trigger calls what its function is at the time of the commit."""
-        k = k % 4 + 1
-        self.run_sql("begin")
-        self.run_sql("update base set v = v + 1 where k = $1", k)
-        time.sleep(0.6)
-        self.run_sql("commit")
+    def write_block(self, start, k):
+        (rows,) = self.block(("update reg set v = v + 1 where k = $1 returning v", k))
+        self.note("commit", start, (("reg", k), int(rows[0][0])))
 
     def write_savepoint(self, start, k):
         first, *_ = self.block(("update reg set v = v + 1 where k = $1 returning v", k), ("savepoint s",),

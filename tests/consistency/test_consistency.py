@@ -115,7 +115,6 @@ class Definer:
         self.proxy = proxy
         self.history = []
         self.tag = 0
-        self.replaced = False
         self.refused = []
 
     def replace_view(self):
@@ -154,11 +153,19 @@ class Definer:
 
     def replace_function(self):
         """What the deferred trigger does at COMMIT is not what it did when the write was judged."""
-        self.replaced = not self.replaced
-        body = "update derived set v = v + 1 where k = new.k;" if self.replaced else ""
+        self.define_late("")
+        with self.proxy.connect() as writer:
+            writer.query("begin")
+            writer.query("update base set v = v + 1 where k < 5")
+            self.define_late("update derived set v = v + 1 where k = new.k;")
+            time.sleep(0.3)  # the readers find the table as it is, and keep that
+            writer.query("commit")
+        time.sleep(0.3)
+
+    def define_late(self, body):
         self.proxy.query("create or replace function derive_late() returns trigger language plpgsql as "
                          f"$$ begin {body} return null; end $$")
-        time.sleep(1)
+        self.proxy.wait_for_catalog()
 
     def step(self):
         self.replace_view()
@@ -225,7 +232,7 @@ def lost_count(proxy):
 
 FOCUS = {
     "close": "key", "bump": "key", "one_step": "key", "stamps_first": "key", "stamps_open": "key",
-    "check_stamps": "key", "stay_closed": "slow", "bump_lost": "slow", "widen": "trigger",
+    "check_stamps": "key", "stay_closed": "slow", "bump_lost": "lost", "widen": "trigger",
     "old_catalog": "function", "pinned_scan": "columns", "pinned_column": "columns",
 }
 
@@ -237,14 +244,14 @@ def test_a_build_without_a_rule_is_caught(flaw, shop, tmp_path, monkeypatch):
         fixtures.lacking("build with flaws")
     monkeypatch.setenv("PGRECALL_FLAW", flaw)
     focus = FOCUS[flaw]
-    cutter = Cutter(shop, cuts=300, commits=True) if focus == "slow" else None
+    cutter = Cutter(shop, cuts=300, commits=True) if focus in ("slow", "lost") else None
     port = cutter.port if cutter else shop.port
     proxy = servers.Proxy(shop, binary=FLAWED, databases={"*": f"host=127.0.0.1 port={port}"})
     try:
         proxy.wait_for_catalog()
         definer = Definer(proxy)
         found = []
-        for _ in range(12):  # chance decides: until it is noticed
+        for _ in range(25):  # chance decides: until it is noticed
             what = {"trigger": definer.add_trigger, "function": definer.replace_function}.get(focus)
             changes = Every(0.1, what) if what else None
             load = Load(proxy.port, tmp_path, 4, focus=focus, processes=2)
