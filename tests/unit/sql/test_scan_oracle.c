@@ -1,6 +1,7 @@
 /* Our scanner against Postgres' own (pg_query_scan): on the corpus beside this file, on every SQL
  * file that an installed PostgreSQL 15 has, on statements put together from lexical pieces, and on
  * mutations of all of them. Every random choice comes from one seed, which is printed.
+ * test_scan_grammar.c goes through the lexical rules one by one.
  *
  * SCAN_ORACLE_SEED and SCAN_ORACLE_ROUNDS in the environment choose another run. */
 #include <setjmp.h>
@@ -223,15 +224,18 @@ static void agrees_on_the_corpus(void **state)
 {
     (void)state;
     size_t own = corpus_add_files(SCAN_CORPUS_DIR "/*.sql", "\n%%\n", false);
+    size_t shapes = corpus_add_files(SCAN_CORPUS_DIR "/../shapes/*.sql", ";\n", true);
     size_t server = corpus_add_files("/usr/share/postgresql/15/*.sql", ";\n", true) +
                     corpus_add_files("/usr/share/postgresql/15/extension/*.sql", ";\n", true);
     struct tally tally = {0};
 
     own_count = own;
     assert_true(own > 70);
+    assert_true(shapes > 200);
     for (size_t i = 0; i < corpus.count; i++)
         compare(corpus.texts[i], corpus.lens[i], &tally);
-    print_message("%zu texts of our own, %zu of the server's files\n", own, server);
+    print_message("%zu texts of our own, %zu of applications, %zu of the server's files\n", own,
+                  shapes, server);
     print_tally("corpus", &tally);
     assert_true(tally.counts[SCAN_ORACLE_DOUBT] * 200 < corpus.count);
 }
