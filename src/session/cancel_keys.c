@@ -105,11 +105,17 @@ static void tell_asker(void *context)
 
 /* ---- on the loop of the session ---- */
 
-/* No backend has the unit yet: the client gets the error, and ReadyForQuery at its unit's end. */
+/* No backend has the unit yet: the client gets the error, and ReadyForQuery at its unit's end. A block
+ * that Postgres does not know of has failed with it. */
 static void refuse_unit(struct session *session)
 {
     if (session->fill.on)
         fill_end(session);
+    if (session->transaction.state == TRANSACTION_LAZY) {
+        transaction_fail(&session->transaction);
+        session->status = 'E';
+    }
+    session->xact_since_us = 0;
     struct buf out = {0};
     session_error_bytes(&out, "ERROR", "57014", "canceling statement due to user request", NULL);
     stream_write(&session->stream, buf_head(&out), buf_len(&out));
@@ -122,7 +128,7 @@ static void refuse_unit(struct session *session)
 /* In a block that a backend knows of, the error has to be the backend's. */
 static void stop_waiting(struct session *session)
 {
-    if (session->status != 'I') {
+    if (session->status != 'I' && !transaction_is_ours(&session->transaction)) {
         session->unit.cancel_due = true;
         return;
     }
@@ -132,6 +138,8 @@ static void stop_waiting(struct session *session)
     }
     if (session->state == SESSION_COALESCING)
         flight_stop_waiting(session);
+    else if (session->state == SESSION_WAITING)
+        pool_leave(&session->waiter);
     refuse_unit(session);
 }
 
@@ -144,17 +152,8 @@ static bool cancel_session(struct session *session, struct cancel_post *cancel)
         return server_cancel_tell(session->server, tell_asker, cancel);
     case SESSION_PROVING:
     case SESSION_LOOKUP:
-        stop_waiting(session);
-        break;
     case SESSION_COALESCING:
     case SESSION_WAITING:
-        if (session->status != 'I') {
-            /* The block that it was to begin would be a failed one, which only Postgres can tell. */
-            session_fail(session, "57014", "canceling statement due to user request", NULL);
-            break;
-        }
-        if (session->state == SESSION_WAITING)
-            pool_leave(&session->waiter);
         stop_waiting(session);
         break;
     case SESSION_STARTUP:

@@ -299,6 +299,11 @@ size_t forward_messages(struct session *session, const uint8_t *data, size_t len
         send_composed(session);
         return 0;
     }
+    if (UNLIKELY(session->transaction.state == TRANSACTION_FAILED)) {
+        lazy_send_failed_block(session);
+        send_composed(session);
+        return 0;
+    }
     while (done < len && session->state == SESSION_ACTIVE && !session->end_after_flush) {
         if (unit->held ||
             stream_pending(to) + buf_len(&session->host->compose) > SESSION_FORWARD_MAX)

@@ -45,7 +45,9 @@ static bool is_ours(const struct session *session, const struct query *query,
         return false;
     if (out->request == BLOCK_BEGIN)
         return may_begin(session, out, query);
-    return session->transaction.state == TRANSACTION_LAZY && is_ascii(query->text);
+    if (session->transaction.state == TRANSACTION_FAILED)
+        out->tag = "ROLLBACK"; /* as Postgres says to COMMIT of a failed block */
+    return transaction_is_ours(&session->transaction) && is_ascii(query->text);
 }
 
 static void do_block(struct session *session, const struct block_text *block, struct slice text)
@@ -56,8 +58,9 @@ static void do_block(struct session *session, const struct block_text *block, st
         session->status = 'T';
         return;
     }
+    session->local.rolled_back =
+        block->request == BLOCK_ROLLBACK || session->transaction.state == TRANSACTION_FAILED;
     transaction_forget(&session->transaction);
-    session->local.rolled_back = block->request == BLOCK_ROLLBACK;
     local_unit_done(session, 'I');
     session->status = 'I';
     counter_add(&session->stats->xact_count, 1);
@@ -197,7 +200,7 @@ unsigned lazy_answer_batch(struct session *session, const struct message *messag
 {
     static const uint8_t parsed[] = {'1', 0, 0, 0, 4}, bound[] = {'2', 0, 0, 0, 4},
                          described[] = {'n', 0, 0, 0, 4};
-    if (session->status != 'I' && session->transaction.state != TRANSACTION_LAZY)
+    if (session->status != 'I' && !transaction_is_ours(&session->transaction))
         return 0;
     struct group group;
     struct query query = {0};
@@ -285,6 +288,26 @@ void lazy_send_begin_before(struct session *session, const struct pgwire_frame *
             next = known->statement->query;
     }
     lazy_send_begin(session, next);
+}
+
+/* A Describe of a name that cannot exist is an error that costs Postgres nothing. */
+void lazy_send_failed_block(struct session *session)
+{
+    static const uint8_t missing[] = "pgrecall_no_such";
+    struct slice query = slice_of_text("SELECT"); /* as good as any: nothing behind it is done */
+    lazy_send_begin(session, query);
+    uint8_t *at = buf_reserve(&session->host->compose, MESSAGE_EXTRA);
+    struct pgwire_writer writer = pgwire_writer_of(at, MESSAGE_EXTRA);
+    pgwire_write_target(&writer, 'D', 'S',
+                        (struct pgwire_slice){.data = missing, .len = sizeof(missing) - 1});
+    pgwire_write_empty(&writer, 'S');
+    ASSERT(!writer.overflow);
+    buf_added(&session->host->compose, writer.len);
+    ASSERT(owed_push(&session->owed, 'D', OWED_DISCARD) != NULL);
+    struct owed_entry *end = owed_push(&session->owed, 'S', OWED_DISCARD);
+    ASSERT(end != NULL);
+    end->fails = true;
+    session->unit.held = true;
 }
 
 void lazy_begin_failed(struct session *session)

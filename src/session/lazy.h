@@ -31,6 +31,10 @@ bool lazy_statement_of(struct session *session, const struct message *messages, 
  * of the statement behind it, empty where that is not known. */
 void lazy_send_begin(struct session *session, struct slice next);
 
+/* FAILED: the block is begun at Postgres and made to fail there; the client's messages are held until
+ * that is done. */
+void lazy_send_failed_block(struct session *session);
+
 static inline void lazy_materialise(struct session *session, struct slice next)
 {
     if (UNLIKELY(session->transaction.state == TRANSACTION_LAZY))

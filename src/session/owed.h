@@ -32,8 +32,9 @@ struct owed_entry {
     bool unnamed;    /* P, B: the unnamed statement */
     bool asks;       /* DISCARD: of a question before COMMIT */
     bool begins;     /* DISCARD: of a deferred BEGIN, without which nothing behind it may run */
-    bool replay;     /* discarded Q: the backend is given the session's settings */
-    bool roles;      /* of a replay: the role may change */
+    bool fails;  /* DISCARD: the Sync of a block that was made to fail: it says E, or all is lost */
+    bool replay; /* discarded Q: the backend is given the session's settings */
+    bool roles;  /* of a replay: the role may change */
     uint32_t text_len;
     char *name;                  /* P, B, C: the client's name, ours; NULL: none */
     struct statement *statement; /* P, C: what the name stands (stood) for, a reference */

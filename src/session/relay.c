@@ -363,6 +363,14 @@ static enum relay_result abandon(struct session *session)
     return RELAY_UNIT_END;
 }
 
+/* A block that was to fail at Postgres has not even begun there. */
+static enum relay_result lose_block(struct session *session)
+{
+    session_drop_server(session);
+    session_fail(session, "08006", "the transaction could not be started", NULL);
+    return RELAY_UNIT_END;
+}
+
 /* A message that answers the replay of settings: the client sees it only if it is news. */
 static enum relay_result relay_replay(struct session *session, struct run *run,
                                       const struct pgwire_frame *frame, size_t next)
@@ -417,6 +425,8 @@ static enum relay_result relay_one(struct session *session, struct run *run, con
         if (head->source == OWED_DISCARD) {
             if (head->asks)
                 ask_end(session, status);
+            if (head->fails && status != 'E')
+                return lose_block(session);
             drop_to(session, run, next);
             pop(session, run);
             return RELAY_ON;

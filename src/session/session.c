@@ -102,7 +102,7 @@ void session_release_server(struct session *session)
     struct server *server = session->server;
     if (!server)
         return;
-    bool idle = session->status == 'I' || session->transaction.state == TRANSACTION_LAZY;
+    bool idle = session->status == 'I' || transaction_is_ours(&session->transaction);
     bool certain = idle && !session->dirty && !session->owed.count && !session->unit.relay_left &&
                    !closing_is_on(&session->closing) &&
                    (session->state == SESSION_READY || session->state == SESSION_DRAINING) &&

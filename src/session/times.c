@@ -32,7 +32,7 @@ void times_tick(struct session *session, uint64_t now_ms)
     pool_times_of(session->pool, &times);
     bool active = session->state == SESSION_ACTIVE;
     /* A block that Postgres does not know of keeps nobody from anything. */
-    bool in_block = session->status != 'I' && session->transaction.state != TRANSACTION_LAZY;
+    bool in_block = session->status != 'I' && !transaction_is_ours(&session->transaction);
     if (active && is_over(times.query_ms, session->active_since_ms, now_ms))
         cut_off(session, "57014", "query_timeout");
     else if (session->server && (active || in_block) &&

@@ -33,6 +33,12 @@ void transaction_defer(struct transaction *transaction, struct slice text,
     buf_append(&transaction->begin, text.data, text.len);
 }
 
+void transaction_fail(struct transaction *transaction)
+{
+    move(transaction, TRANSACTION_FAILED);
+    transaction->reads_only = false;
+}
+
 void transaction_materialise(struct transaction *transaction)
 {
     move(transaction, TRANSACTION_OPEN);
@@ -40,7 +46,7 @@ void transaction_materialise(struct transaction *transaction)
 
 void transaction_forget(struct transaction *transaction)
 {
-    ASSERT(transaction->state == TRANSACTION_LAZY);
+    ASSERT(transaction_is_ours(transaction));
     move(transaction, TRANSACTION_NONE);
     clear(transaction);
 }

@@ -2,8 +2,9 @@
  *
  *            BEGIN answered here          a statement has to go to Postgres: BEGIN goes in front
  *   NONE ─────────────────────────► LAZY ─────────────────────────────────────────► OPEN
- *    ▲  ▲                            │ COMMIT, ROLLBACK answered here                 │
- *    │  └────────────────────────────┘                                                │
+ *    ▲  ▲                            │ │ cancelled while it waits                   ▲ │
+ *    │  │ COMMIT, ROLLBACK           │ └─► FAILED ── BEGIN and an error in front ───┘ │
+ *    │  └── answered here ───────────┴────────┘                                       │
  *    ├───────────────────────── ReadyForQuery said I ─────────────────────────────────┤
  *    └─► OPEN: Postgres was sent a BEGIN that we did not answer, or a text that had one in it
  *
@@ -32,7 +33,8 @@
 
 #define TRANSACTION_STATES(X)                                                                      \
     X(NONE, TO_BLOCK(LAZY) | TO_BLOCK(OPEN))                                                       \
-    X(LAZY, TO_BLOCK(NONE) | TO_BLOCK(OPEN))                                                       \
+    X(LAZY, TO_BLOCK(NONE) | TO_BLOCK(FAILED) | TO_BLOCK(OPEN))                                    \
+    X(FAILED, TO_BLOCK(NONE) | TO_BLOCK(OPEN))                                                     \
     X(OPEN, TO_BLOCK(NONE))
 #define TO_BLOCK(state)              (1u << TRANSACTION_##state)
 #define TRANSACTION_ENUM(name, next) TRANSACTION_##name,
@@ -50,14 +52,23 @@ struct transaction {
     bool queried;                   /* one of them went to Postgres */
     bool asks;                      /* it called code of which Postgres can say what it wrote */
     bool unbounded;                 /* and something of which nobody can */
-    struct buf begin;               /* LAZY: the client's own text */
+    struct buf begin;               /* LAZY, FAILED: the client's own text */
 };
+
+/* True if the client is in a block that Postgres knows nothing of. */
+static inline bool transaction_is_ours(const struct transaction *transaction)
+{
+    return transaction->state == TRANSACTION_LAZY || transaction->state == TRANSACTION_FAILED;
+}
 
 void transaction_fini(struct transaction *transaction);
 
 /* BEGIN is answered here; `text` is the client's. */
 void transaction_defer(struct transaction *transaction, struct slice text,
                        enum block_isolation isolation);
+
+/* A statement of a LAZY block has failed before it reached Postgres. */
+void transaction_fail(struct transaction *transaction);
 
 /* The deferred BEGIN goes to Postgres now. */
 void transaction_materialise(struct transaction *transaction);

@@ -103,11 +103,11 @@ size_t unit_forward(struct session *session, const uint8_t *data, size_t len)
     if (session->fill.in_block && !transaction_may_fill(&session->transaction))
         fill_spoil(session, REASON_IN_TRANSACTION);
     follow_backend(session);
-    if (session->status == 'I' || session->transaction.state == TRANSACTION_LAZY)
+    if (session->status == 'I' || transaction_is_ours(&session->transaction))
         replay_begin(session);
     unit->open = true;
     session->active_since_ms = loop_now_ms(session->host->loop);
-    if (session->status == 'I' || session->transaction.state == TRANSACTION_LAZY)
+    if (session->status == 'I' || transaction_is_ours(&session->transaction))
         session->xact_active_ms = session->active_since_ms;
     session_move(session, SESSION_ACTIVE);
     size_t used = forward_messages(session, data, len);

@@ -188,7 +188,7 @@ size_t unit_take_batch(struct session *session, const uint8_t *data, size_t len)
     }
     if (count == 1 && whole != SIZE_MAX && messages[0].type == 'S' &&
         messages[0].frame.body_len == 0 &&
-        (!session->server || session->transaction.state == TRANSACTION_LAZY)) {
+        (!session->server || transaction_is_ours(&session->transaction))) {
         /* Sync alone, with nothing open: the answer is known. */
         uint8_t ready[6] = {'Z', 0, 0, 0, 5, session->status};
         stream_queue(&session->stream, ready, sizeof(ready));

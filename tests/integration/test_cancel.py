@@ -129,6 +129,117 @@ def test_a_unit_that_waits_is_skipped_to_its_end(make_proxy, postgres, kind):
         assert wire.rows_of(waiter.read_until(b"Z")) == [["next"]]
 
 
+# ---- in a block that Postgres does not know of ----------------------------------------------
+
+
+def cancel_waiter(proxy, waiter, unit):
+    waiter.send(unit)
+    assert servers.wait_until(lambda: any(row["state"] == "waiting" for row in proxy.console("SHOW CLIENTS")), 10)
+    cancel(proxy.port, waiter.pid, waiter.key)
+    is_cancelled(waiter, b"E")
+
+
+ENDS = [
+    (wire.query("commit"), [b"C", b"Z"], "ROLLBACK"),
+    (wire.query("end"), [b"C", b"Z"], "ROLLBACK"),
+    (wire.query("rollback"), [b"C", b"Z"], "ROLLBACK"),
+    (wire.extended("commit"), [b"1", b"2", b"n", b"C", b"Z"], "ROLLBACK"),
+    (wire.query("rollback and chain"), [b"C", b"Z"], "ROLLBACK"),
+    (wire.query("commit and chain"), [b"C", b"Z"], "ROLLBACK"),
+    (wire.query("prepare transaction 'x'"), [b"C", b"Z"], "ROLLBACK"),
+]
+
+
+@pytest.mark.parametrize("end, answer, tag", ENDS)
+@pytest.mark.parametrize("extended", [False, True])
+def test_a_deferred_block_fails_as_one_at_postgres_does(make_proxy, postgres, extended, end, answer, tag):
+    """It answers what a failed block answers, then ends as one does, and the session is as it was."""
+    proxy = make_proxy(postgres, default_pool_size=1, **KEEP)
+    with proxy.connect() as holder, proxy.connect() as waiter:
+        waiter.query("set statement_timeout to '77s'")
+        holder.query("begin; select clock_timestamp()")
+        waiter.query("begin isolation level repeatable read")
+        sql = "select clock_timestamp()"
+        cancel_waiter(proxy, waiter, wire.extended(sql) if extended else wire.query(sql))
+        holder.query("commit")
+        for unit in (wire.query(sql), wire.query("savepoint s"), wire.query("begin"), wire.extended(sql),
+                     wire.query("set statement_timeout to '5s'"), wire.query("set pgrecall.cache to off")):
+            waiter.send(unit)
+            messages = waiter.read_until(b"Z")
+            assert wire.errors_of(messages) == ["25P02"], unit
+            assert messages[-1].body == b"E"
+        waiter.send(wire.query("selekt"))
+        assert wire.errors_of(waiter.read_until(b"Z")) == ["42601"]
+        waiter.send(end)
+        messages = waiter.read_until(b"Z")
+        assert [m.tag for m in messages] == answer
+        assert [m.body for m in messages if m.tag == b"C"] == [tag.encode() + b"\0"]
+        if messages[-1].body == b"T":
+            with postgres.connect() as direct:
+                direct.query("begin isolation level repeatable read")
+                direct.send(wire.query("selekt"))
+                direct.read_until(b"Z")
+                direct.send(end)
+                direct.read_until(b"Z")
+                isolation = direct.query("show transaction_isolation")
+            assert waiter.query("show transaction_isolation") == isolation
+            waiter.query("rollback")
+        assert waiter.query("show statement_timeout") == [["77s"]]
+        assert waiter.query("select 1") == [["1"]]
+
+
+@pytest.mark.parametrize("end", ["commit", "rollback", "abort work", "end transaction"])
+def test_a_deferred_block_that_failed_ends_without_a_backend(make_proxy, postgres, end):
+    proxy = make_proxy(postgres, default_pool_size=1, **KEEP)
+    with proxy.connect() as holder, proxy.connect() as waiter:
+        holder.query("begin; select clock_timestamp()")
+        waiter.query("begin")
+        waiter.query("set pgrecall.cache to off")
+        cancel_waiter(proxy, waiter, wire.query("select clock_timestamp()"))
+        waiter.send(wire.query(end))
+        messages = waiter.read_until(b"Z")
+        assert wire.tags_of(messages) == "CZ" and messages[0].body == b"ROLLBACK\0" and messages[1].body == b"I"
+        assert waiter.query("show pgrecall.cache") == [["on"]]
+        holder.query("commit")
+        assert waiter.query("select 1") == [["1"]]
+
+
+def test_in_a_deferred_block_that_failed_a_client_may_be_cancelled_again_or_leave(make_proxy, postgres):
+    proxy = make_proxy(postgres, default_pool_size=1, **KEEP)
+    with proxy.connect() as holder, proxy.connect() as waiter:
+        holder.query("begin; select clock_timestamp()")
+        for _ in range(3):
+            waiter.query("begin")
+            for _ in range(3):
+                cancel_waiter(proxy, waiter, wire.query("select clock_timestamp()"))
+            waiter.query("rollback")
+        waiter.query("begin")
+        cancel_waiter(proxy, waiter, wire.extended("select clock_timestamp()"))
+        waiter.close()
+        holder.query("commit")
+        assert holder.query("select 1") == [["1"]]
+
+
+def test_a_pipeline_behind_a_cancelled_statement_finds_a_failed_block(make_proxy, postgres):
+    proxy = make_proxy(postgres, default_pool_size=1, **KEEP)
+    postgres.query("drop table if exists behind; create table behind (n int)")
+    with proxy.connect() as holder, proxy.connect() as waiter:
+        holder.query("begin; select clock_timestamp()")
+        waiter.query("begin")
+        cancel_waiter(proxy, waiter, wire.query("insert into behind values (1)"))
+        waiter.send(wire.query("insert into behind values (2)") + wire.extended("insert into behind values (3)")
+                    + wire.query("commit") + wire.query("insert into behind values (4)"))
+        assert waiter.is_silent(0.2)
+        holder.query("commit")
+        assert wire.errors_of(waiter.read_until(b"Z")) == ["25P02"]
+        assert wire.errors_of(waiter.read_until(b"Z")) == ["25P02"]
+        assert waiter.read_until(b"Z")[0].body == b"ROLLBACK\0"
+        assert waiter.read_until(b"Z")[-1].body == b"I"
+    assert postgres.query("select n from behind") == [["4"]]
+    proxy.stop()
+    postgres.query("drop table behind")
+
+
 # ---- what the end of the request's connection says ------------------------------------------
 
 

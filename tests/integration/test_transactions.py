@@ -283,7 +283,7 @@ def test_a_client_that_waits_in_a_lazy_block_is_served_and_can_be_cancelled(make
     cancelled = begun(proxy.connect())
     canceller = wire.Wire(proxy.port, login=False)
     canceller.send(wire.cancel_request(cancelled.pid, cancelled.key))
-    assert wire.errors_of(cancelled.read_to_end()) == ["57014"]
+    assert wire.errors_of(cancelled.read_until(b"Z")) == ["57014"]
     waiter.query("commit")
     assert proxy.connect().query("select 1") == [["1"]]
 

@@ -57,6 +57,26 @@ static void a_failed_block_is_not_served_even_when_a_savepoint_saves_it(void **s
     transaction_fini(&block);
 }
 
+static void a_deferred_block_that_failed_is_not_served_and_ends_or_goes_to_postgres(void **state)
+{
+    (void)state;
+    struct transaction block = begun(BLOCK_ISOLATION_READ_COMMITTED);
+    transaction_fail(&block);
+    assert_true(transaction_is_ours(&block));
+    assert_false(transaction_may_hit(&block, true));
+    transaction_forget(&block);
+    assert_false(transaction_is_ours(&block));
+    transaction_defer(&block, slice_of_text("begin"), BLOCK_ISOLATION_READ_COMMITTED);
+    transaction_fail(&block);
+    transaction_materialise(&block);
+    assert_false(transaction_is_ours(&block));
+    transaction_settle(&block, 'E');
+    transaction_settle(&block, 'T'); /* a savepoint, had there been one */
+    assert_false(transaction_may_hit(&block, true));
+    transaction_settle(&block, 'I');
+    transaction_fini(&block);
+}
+
 static void one_snapshot_for_the_block_is_never_served(void **state)
 {
     (void)state;
@@ -100,6 +120,7 @@ int main(void)
         cmocka_unit_test(a_block_of_cacheable_reads_is_served),
         cmocka_unit_test(anything_else_ends_that_until_the_block_ends),
         cmocka_unit_test(a_failed_block_is_not_served_even_when_a_savepoint_saves_it),
+        cmocka_unit_test(a_deferred_block_that_failed_is_not_served_and_ends_or_goes_to_postgres),
         cmocka_unit_test(one_snapshot_for_the_block_is_never_served),
         cmocka_unit_test(a_block_that_postgres_began_without_us_is_not_served),
         cmocka_unit_test(the_first_answer_is_kept_and_later_ones_where_begin_said_so),
