@@ -158,11 +158,28 @@ bool session_console_admin(const struct session *session);
 void **session_console_state(struct session *session); /* a pointer of the console's own */
 void session_retry(struct session *session);           /* shows unconsumed input again */
 
-/* Explains `sql` as a statement of `role` in `database`, under the settings of some session of that role
- * if one has logged in: one call of `add` for each row. On the host's loop. */
+/* A statement to be explained to the console. */
+struct session_question {
+    struct database *database;
+    const char *role;
+    struct slice sql;
+    struct slice types;     /* of its parameters, as in Parse; empty: none are declared */
+    struct slice arguments; /* as in Bind: formats, values, result formats; empty: not given */
+};
 typedef void session_explain_add(void *context, const char *name, const char *value);
-void session_explain(struct host *host, struct database *database, const char *role,
-                     struct slice sql, session_explain_add *add, void *context);
+struct explanation;
+
+/* Explains it under the settings of some session of that role, if one has logged in. On the host's loop.
+ * Not complete at once: `on_complete` will be called, once, when Redis has answered, after redis_timeout
+ * at the latest. What is in `question` is not needed any more when this returns. */
+struct explanation *session_explain(struct host *host, const struct session_question *question,
+                                    void (*on_complete)(void *context), void *context,
+                                    bool *out_complete);
+/* One call of `add` for each row. */
+void explanation_each(const struct explanation *explanation, session_explain_add *add,
+                      void *context);
+/* Takes NULL. on_complete is not called any more. */
+void explanation_destroy(struct explanation *explanation);
 
 /* Called (on the loop) by whoever finds that a backend of `database` died: the server may have been
  * restarted, so nothing is served until it has been asked. */

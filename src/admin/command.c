@@ -351,6 +351,29 @@ static enum err read_assign(struct reader *reader, struct command *out, char why
     return ERR_OK;
 }
 
+/* An optional "USING (value, ...)". */
+static enum err read_using(struct reader *reader, struct command *out, char why[COMMAND_WHY_MAX])
+{
+    if (!token_is(peek_token(reader), "USING"))
+        return ERR_OK;
+    next_token(reader);
+    struct token open = next_token(reader);
+    if (!token_is_char(open, '('))
+        return refuse_token(why, open);
+    size_t start = reader->at;
+    for (;;) {
+        struct token token = next_token(reader);
+        if (token_is_char(token, ')')) {
+            size_t end = (size_t)(token.raw.data - reader->text.data);
+            out->values = slice_of(reader->text.data + start, end - start);
+            out->with_values = true;
+            return ERR_OK;
+        }
+        if (token.kind == TOKEN_END)
+            return refuse_token(why, token);
+    }
+}
+
 static enum err read_sql(struct reader *reader, struct command *out, char why[COMMAND_WHY_MAX])
 {
     enum err err = read_in(reader, out, why);
@@ -358,6 +381,8 @@ static enum err read_sql(struct reader *reader, struct command *out, char why[CO
         next_token(reader);
         err = read_name(reader, out->role, false, why);
     }
+    if (err == ERR_OK)
+        err = read_using(reader, out, why);
     if (err != ERR_OK)
         return err;
     size_t start = skip_blank(reader->text, reader->at);
@@ -497,7 +522,7 @@ void command_syntax(enum command_id id, char out[COMMAND_WHY_MAX])
         [ARGUMENT_TABLE] = " table [IN database]",
         [ARGUMENT_NUMBER] = " id",
         [ARGUMENT_ASSIGN] = " option = value",
-        [ARGUMENT_SQL] = " [IN database] [AS role] statement",
+        [ARGUMENT_SQL] = " [IN database] [AS role] [USING (value, ...)] statement",
         [ARGUMENT_NAME] = " name",
         [ARGUMENT_RULE] = " name key=value ...",
         [ARGUMENT_WORDS] = " ...",

@@ -42,6 +42,8 @@ struct command {
     char database[COMMAND_TEXT_MAX]; /* TABLE, SQL: after IN, or "" */
     char role[COMMAND_TEXT_MAX];     /* SQL: after AS, or "" */
     uint64_t number;                 /* NUMBER */
+    bool with_values;                /* SQL: there is a USING */
+    struct slice values;             /* SQL: between the parentheses after USING; borrowed */
     struct slice sql;                /* SQL: borrowed from the text */
 };
 

@@ -11,7 +11,7 @@
  *
  * Source  PostgreSQL manual, "Asynchronous Operations" (of the protocol); RFC 9293, 3.6 (half-closed).
  */
-#include "session/session.h"
+#include "session/local_answer.h"
 
 /* True if its end changes nothing that would have lasted. */
 static bool only_reads(const struct session *session)
@@ -32,6 +32,7 @@ void absent_drain(struct session *session)
         session_end(session);
         return;
     }
+    local_answer_stop(session);
     if (session->fill.on)
         fill_spoil(session, REASON_ANSWER);
     if (only_reads(session))

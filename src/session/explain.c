@@ -12,29 +12,20 @@
 #include "base/mem.h"
 #include "sql/hint.h"
 
-enum { EXPLAIN_TEXT_MAX = 4096 };
-
-struct output {
-    session_explain_add *add;
-    void *context;
-};
-
-static void put(const struct output *out, const char *name, const char *format, ...)
-    PRINTF_LIKE(3, 4);
-
-static void put(const struct output *out, const char *name, const char *format, ...)
+void explain_put(struct explanation *explanation, const char *name, const char *format, ...)
 {
     char text[EXPLAIN_TEXT_MAX];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
-    out->add(out->context, name, text);
+    buf_append(&explanation->rows, name, strlen(name) + 1);
+    buf_append(&explanation->rows, text, strlen(text) + 1);
 }
 
 /* ---- tables ---- */
 
-static void put_tables(const struct output *out, const char *name, const struct catalog *catalog,
+static void put_tables(struct explanation *out, const char *name, const struct catalog *catalog,
                        const uint32_t *tables, unsigned count)
 {
     struct buf text = {0};
@@ -46,13 +37,13 @@ static void put_tables(const struct output *out, const char *name, const struct 
         else
             buf_printf(&text, "oid %" PRIu32, tables[i]);
     }
-    put(out, name, "%.*s", (int)buf_len(&text),
-        buf_len(&text) ? (const char *)buf_head(&text) : "");
+    explain_put(out, name, "%.*s", (int)buf_len(&text),
+                buf_len(&text) ? (const char *)buf_head(&text) : "");
     buf_fini(&text);
 }
 
 struct reads {
-    const struct output *out;
+    struct explanation *out;
     const struct catalog *catalog;
 };
 
@@ -68,7 +59,7 @@ static void on_read(void *context, const char *name, const uint32_t *tables, uns
     put_tables(reads->out, row, reads->catalog, tables, count);
 }
 
-static void put_effects(const struct output *out, const struct verdict *verdict)
+static void put_effects(struct explanation *out, const struct verdict *verdict)
 {
     static const struct {
         unsigned effect;
@@ -87,9 +78,9 @@ static void put_effects(const struct output *out, const struct verdict *verdict)
     };
     for (unsigned i = 0; i < ARRAY_COUNT(texts); i++)
         if (verdict->effects & texts[i].effect)
-            put(out, "effect", "%s", texts[i].text);
+            explain_put(out, "effect", "%s", texts[i].text);
     if (verdict->pin != PIN_NONE)
-        put(out, "pin", "%s", pin_text(verdict->pin));
+        explain_put(out, "pin", "%s", pin_text(verdict->pin));
 }
 
 static const char *key_value_text(const struct verdict_key *key, char *text, size_t size)
@@ -114,7 +105,7 @@ static const char *key_value_text(const struct verdict_key *key, char *text, siz
 }
 
 /* Which rows: writes to others leave the answer alone, and answers about others outlive the write. */
-static void put_keys(const struct output *out, const struct catalog *catalog,
+static void put_keys(struct explanation *out, const struct catalog *catalog,
                      const struct verdict *verdict)
 {
     bool writes = verdict->column_count > 0;
@@ -126,91 +117,33 @@ static void put_keys(const struct output *out, const struct catalog *catalog,
         const char *table = catalog_relation_name(catalog, oid);
         const char *column = verdict_key_name(catalog, oid, key->column);
         char value[32];
-        put(out, writes ? "writes by key" : "reads by key", "%s.%s = %s%s%s", table ? table : "?",
-            column ? column : "?", key->array ? "any (" : "",
-            key_value_text(key, value, sizeof(value)), key->array ? ")" : "");
+        explain_put(out, writes ? "writes by key" : "reads by key", "%s.%s = %s%s%s",
+                    table ? table : "?", column ? column : "?", key->array ? "any (" : "",
+                    key_value_text(key, value, sizeof(value)), key->array ? ")" : "");
     }
-}
-
-/* ---- what is stored ---- */
-
-static const char *const protocols[] = {"simple", "extended, not described", "extended"};
-
-/* The key that a client's look-up would have, and the entry under it, if any. */
-static bool look(struct session *session, const struct query *query, const struct policy *policy,
-                 const char *protocol, const struct output *out)
-{
-    struct host *host = session->host;
-    struct entry_key key;
-    uint64_t now_ms = loop_wall_ms(host->loop);
-    lookup_key(session, query, policy, &key);
-    const struct entry *entry =
-        host->cache ? cache_peek(host->cache, host->reader, &key, now_ms) : NULL;
-    put(out, "key", "%016" PRIx64 "%016" PRIx64 " (%s)", key.hash.high, key.hash.low, protocol);
-    if (!entry)
-        return false;
-    put(out, "stored", "memory (%s)", protocol);
-    put(out, "age", "%" PRIu64 " ms",
-        now_ms > entry->stored_at_ms ? now_ms - entry->stored_at_ms : 0);
-    put(out, "expires in", "%" PRIu64 " ms",
-        entry->expires_at_ms > now_ms ? entry->expires_at_ms - now_ms : 0);
-    put(out, "size", "%" PRIu32 " bytes", entry->answer_len);
-    return true;
-}
-
-static void put_stored(struct session *session, const struct query *query,
-                       const struct policy *policy, const struct output *out)
-{
-    static const uint8_t none[6] = {0}; /* Bind without formats and values, all in text */
-    bool found = false;
-    if (!session->profile) {
-        put(out, "stored", "unknown: nobody has logged in as this role");
-        return;
-    }
-    if (query->arguments.len) {
-        for (unsigned describe = 0; describe < 2; describe++) {
-            struct query one = *query;
-            one.with_describe = describe;
-            found |= look(session, &one, policy, protocols[1 + describe], out);
-        }
-    } else if (query->scan_flags & SCAN_PARAM) {
-        put(out, "stored", "unknown: the values of the parameters are part of the key");
-        return;
-    } else {
-        for (unsigned i = 0; i < ARRAY_COUNT(protocols); i++) {
-            struct query one = *query;
-            one.extended = i > 0;
-            one.with_describe = i > 1;
-            one.arguments = slice_of(none, i ? sizeof(none) : 0);
-            found |= look(session, &one, policy, protocols[i], out);
-        }
-    }
-    if (!found)
-        put(out, "stored", "%s",
-            session->host->redis ? "not in memory; Redis is not asked" : "not in memory");
 }
 
 /* ---- all of it ---- */
 
-static void put_policy(const struct output *out, const struct query *query,
+static void put_policy(struct explanation *out, const struct query *query,
                        const struct policy *policy)
 {
     char text[EXPLAIN_TEXT_MAX];
     if (policy->rule) {
         rule_text(policy->rule, text, sizeof(text));
-        put(out, "rule", "%s: %s", policy->rule->name, text);
+        explain_put(out, "rule", "%s: %s", policy->rule->name, text);
     } else {
-        put(out, "rule", "none");
+        explain_put(out, "rule", "none");
     }
     if (query->hint.len)
-        put(out, "hint", "%.*s", (int)size_min(query->hint.len, 200),
-            (const char *)query->hint.data);
-    put(out, "window", "%" PRIu64 " ms", policy_window_ms(policy));
+        explain_put(out, "hint", "%.*s", (int)size_min(query->hint.len, 200),
+                    (const char *)query->hint.data);
+    explain_put(out, "window", "%" PRIu64 " ms", policy_window_ms(policy));
     if (policy->name_space.len)
-        put(out, "namespace", "%.*s", (int)policy->name_space.len,
-            (const char *)policy->name_space.data);
+        explain_put(out, "namespace", "%.*s", (int)policy->name_space.len,
+                    (const char *)policy->name_space.data);
     if (policy->observe)
-        put(out, "observed", "measured only: nothing is served");
+        explain_put(out, "observed", "measured only: nothing is served");
 }
 
 static enum reason decide(struct session *session, const struct query *query,
@@ -219,86 +152,87 @@ static enum reason decide(struct session *session, const struct query *query,
     enum reason said = policy_decide(session, query, policy);
     if (said == REASON_NONE && verdict->reason != REASON_NONE && !policy->forced)
         said = verdict->reason;
+    if (said == REASON_NONE && query->arguments.len && query_has_magic_date(query) &&
+        !policy->forced)
+        said = REASON_MAGIC_DATE;
     return said;
 }
 
-void explain_query(struct session *session, const struct query *query, session_explain_add *add,
-                   void *context)
+static void explain(struct explanation *out, struct session *session, const struct query *query)
 {
-    const struct output out = {.add = add, .context = context};
     struct verdict verdict = *lookup_verdict(session, query);
     struct policy policy = {0};
     bool stale = false;
     struct catalog *catalog = realm_catalog(session->database->realm, &stale);
     enum reason why = query->scanned ? decide(session, query, &verdict, &policy) : REASON_TOO_LONG;
     enum reason now = session->profile ? lookup_reason(session) : REASON_NONE;
-    put(&out, "verdict", "%s",
-        why != REASON_NONE ? "not cacheable"
-        : policy.forced    ? "forced"
-                           : "cacheable");
+    explain_put(out, "verdict", "%s",
+                why != REASON_NONE ? "not cacheable"
+                : policy.forced    ? "forced"
+                                   : "cacheable");
     if (verdict.reason != REASON_NONE || why != REASON_NONE)
-        put(&out, "reason", "%s", reason_text(why != REASON_NONE ? why : verdict.reason));
+        explain_put(out, "reason", "%s", reason_text(why != REASON_NONE ? why : verdict.reason));
     if (verdict.object[0])
-        put(&out, "object", "%s", verdict.object);
-    put(&out, "database", "%s", session->database->name);
-    put(&out, "role", "%s", session->user);
+        explain_put(out, "object", "%s", verdict.object);
+    explain_put(out, "database", "%s", session->database->name);
+    explain_put(out, "role", "%s", session->user);
     if (query->scanned) {
         char shape[RULE_SHAPE_DIGITS + 1];
         rule_shape_text(query_shape(query), shape);
-        put(&out, "shape", "%s", shape);
+        explain_put(out, "shape", "%s", shape);
     }
     if (now != REASON_NONE)
-        put(&out, "not served now", "%s", reason_text(now));
-    put_policy(&out, query, &policy);
+        explain_put(out, "not served now", "%s", reason_text(now));
+    put_policy(out, query, &policy);
     if (why == REASON_NONE || verdict.forceable)
-        put_tables(&out, "reads", catalog, verdict.reads, verdict.read_count);
-    put_keys(&out, catalog, &verdict);
+        put_tables(out, "reads", catalog, verdict.reads, verdict.read_count);
+    put_keys(out, catalog, &verdict);
     if (catalog && !(query->scan_flags & SCAN_DOUBT)) {
-        struct reads reads = {.out = &out, .catalog = catalog};
+        struct reads reads = {.out = out, .catalog = catalog};
         verdict_each_read(query->text, catalog, on_read, &reads);
     }
     if (verdict.effects & EFFECT_WRITES_ALL)
-        put(&out, "may write", "every table of the database");
+        explain_put(out, "may write", "every table of the database");
     else if (verdict.write_count)
-        put_tables(&out, "may write", catalog, verdict.writes, verdict.write_count);
+        put_tables(out, "may write", catalog, verdict.writes, verdict.write_count);
     else
-        put(&out, "may write", "nothing");
-    put_effects(&out, &verdict);
+        explain_put(out, "may write", "nothing");
+    put_effects(out, &verdict);
     if (why == REASON_NONE)
-        put_stored(session, query, &policy, &out);
+        explain_stored(out, session, query, &policy);
     catalog_unref(catalog);
 }
 
-/* ---- for the console ---- */
-
-static struct pool *pool_of(struct database *database, const char *role)
+struct explanation *explanation_create(struct session *session, const struct query *query,
+                                       void (*on_complete)(void *context), void *context)
 {
-    struct pool *pool;
-    for (unsigned i = 0; (pool = pool_at(database, i)) != NULL; i++)
-        if (strcmp(pool->role, role) == 0)
-            return pool;
-    return NULL;
+    struct explanation *explanation = mem_zero(1, sizeof(*explanation));
+    explanation->host = session->host;
+    explanation->on_complete = on_complete;
+    explanation->context = context;
+    explain(explanation, session, query);
+    return explanation;
 }
 
-void session_explain(struct host *host, struct database *database, const char *role,
-                     struct slice sql, session_explain_add *add, void *context)
+void explanation_destroy(struct explanation *explanation)
 {
-    struct query query = {.text = sql};
-    struct profile_facts nothing = {.refs = 1};
-    struct session *session = mem_zero(1, sizeof(*session));
-    session->host = host;
-    session->database = database;
-    session->status = 'I';
-    session->local.plain = true;
-    session->pool = pool_of(database, role);
-    session->profile = session->pool ? profile_known(session->pool) : NULL;
-    session->facts = session->profile ? profile_facts_ref(session->profile) : &nothing;
-    session->user = mem_text(role);
-    query_scan(host, &query);
-    explain_query(session, &query, add, context);
-    if (session->profile)
-        profile_facts_unref(session->facts);
-    profile_unref(session->profile);
-    mem_free(session->user);
-    mem_free(session);
+    if (!explanation)
+        return;
+    for (unsigned i = 0; i < explanation->probe_count; i++)
+        if (explanation->probes[i].lookup)
+            redis_cancel(explanation->probes[i].lookup);
+    buf_fini(&explanation->rows);
+    mem_free(explanation);
+}
+
+void explanation_each(const struct explanation *explanation, session_explain_add *add,
+                      void *context)
+{
+    const char *at = (const char *)buf_head(&explanation->rows);
+    const char *end = at + buf_len(&explanation->rows);
+    while (at < end) {
+        const char *value = at + strlen(at) + 1;
+        add(context, at, value);
+        at = value + strlen(value) + 1;
+    }
 }

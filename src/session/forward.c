@@ -244,7 +244,16 @@ static size_t hold(struct session *session)
     return 0;
 }
 
-/* One message, or a piece of one; 0: more bytes are needed. */
+/* What is to be explained has to be looked for in Redis first: the input is shown again then. */
+static bool explains_first(struct session *session, const struct pgwire_frame *frame)
+{
+    struct pgwire_execute execute;
+    return pgwire_read_execute(frame->body, frame->body_len, &execute) == PGWIRE_OK &&
+           local_answer_has(session, session_slice(execute.portal)) &&
+           local_answer_portal_waits(session);
+}
+
+/* One message, or a piece of one; 0: more bytes are needed, or it is not its turn yet. */
 static size_t forward_one(struct session *session, const uint8_t *data, size_t len)
 {
     struct unit *unit = &session->unit;
@@ -283,6 +292,9 @@ static size_t forward_one(struct session *session, const uint8_t *data, size_t l
     if (used)
         return used;
     if (len < frame.len)
+        return 0;
+    if (UNLIKELY(session->local_portal != NULL) && frame.type == 'E' &&
+        explains_first(session, &frame))
         return 0;
     forward_whole(session, &frame, data);
     return session->end_after_flush ? len : frame.len;

@@ -194,17 +194,32 @@ static void add_row(void *context, const char *name, const char *value)
     put_row(context, cells, ARRAY_COUNT(cells));
 }
 
-static bool run_explain(struct session *session, const struct query *query, struct buf *out)
+static bool refuse_explain(struct buf *out, const char *sqlstate, const char *message,
+                           const char *hint)
+{
+    return out ? put_error(out, sqlstate, message, hint) : false;
+}
+
+bool local_answer_may_explain(const struct session *session, struct buf *out)
 {
     if (conf_current()->options.client_hints != CLIENT_HINTS_ALL)
-        return put_error(out, "42501", "pgrecall: explain is not allowed to clients",
-                         "client_hints = all allows it; the console always does.");
+        return refuse_explain(out, "42501", "pgrecall: explain is not allowed to clients",
+                              "client_hints = all allows it; the console always does.");
     if (session->status == 'E')
-        return put_error(
+        return refuse_explain(
             out, "25P02",
             "current transaction is aborted, commands ignored until end of transaction block",
             NULL);
-    explain_query(session, query, add_row, out);
+    return true;
+}
+
+static bool run_explain(struct session *session, const struct query *query, struct buf *out)
+{
+    if (!local_answer_may_explain(session, out))
+        return false;
+    (void)local_answer_waits(session, query); /* it has been made, unless nobody could wait */
+    explanation_each(session->explanation, add_row, out);
+    local_answer_stop(session);
     put_complete(out, "EXPLAIN");
     return true;
 }
@@ -254,7 +269,9 @@ static bool must_fail_there(struct session *session, const struct query *query)
     if (session->status != 'T')
         return false;
     struct local_settings before = session->local;
-    bool fine = run(session, query, true, &out);
+    bool fine = local_answer_kind_of(session, query) == LOCAL_ANSWER_EXPLAIN
+                    ? local_answer_may_explain(session, &out)
+                    : run_setting(session, query, true, &out);
     session->local = before;
     buf_fini(&out);
     return !fine;
@@ -352,6 +369,7 @@ static void portal_free(struct session *session)
 void local_answer_fini(struct session *session)
 {
     portal_free(session);
+    local_answer_stop(session);
 }
 
 void local_answer_bind(struct session *session, const struct pgwire_bind *bind,
@@ -438,6 +456,13 @@ void local_answer_describe_portal(struct session *session, struct buf *out)
     struct query query;
     portal_query(session, &query);
     describe(session, &query, session->local_portal->formats, out);
+}
+
+bool local_answer_portal_waits(struct session *session)
+{
+    struct query query;
+    portal_query(session, &query);
+    return local_answer_waits(session, &query);
 }
 
 bool local_answer_execute(struct session *session, struct buf *out)

@@ -27,6 +27,17 @@ static inline bool local_answer_may(const struct query *query)
 bool local_answer_query(struct session *session, const struct query *query, bool more);
 bool local_answer_unit(struct session *session, const struct query *query, bool more);
 
+/* May this client have it now? False: *out (unless NULL) is the ErrorResponse. */
+bool local_answer_may_explain(const struct session *session, struct buf *out);
+/* True: Redis has been asked what it has under the keys of a statement to be explained; the client's
+ * input is shown again when it has answered, by redis_timeout at the latest. */
+bool local_answer_waits(struct session *session, const struct query *query);
+/* The same for a whole unit: the session waits in LOOKUP. */
+bool local_answer_unit_waits(struct session *session, const struct query *query);
+bool local_answer_is_waiting(const struct session *session);
+/* Nobody waits for an explanation any more. */
+void local_answer_stop(struct session *session);
+
 /* The ErrorResponse of one that fails. */
 void local_answer_error(struct session *session, const struct query *query, struct buf *out);
 
@@ -42,5 +53,7 @@ bool local_answer_has(const struct session *session, struct slice portal);
 /* The messages that answer Describe: of a statement (with its parameters), of the noted portal. */
 void local_answer_describe(struct session *session, const struct query *query, struct buf *out);
 void local_answer_describe_portal(struct session *session, struct buf *out);
+/* As local_answer_waits, before the noted portal is executed. */
+bool local_answer_portal_waits(struct session *session);
 /* Executes the noted portal. False: *out is an ErrorResponse. */
 bool local_answer_execute(struct session *session, struct buf *out);

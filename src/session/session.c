@@ -130,6 +130,7 @@ static void leave_waits(struct session *session)
         redis_cancel(session->lookup);
         session->lookup = NULL;
     }
+    local_answer_stop(session);
     if (session->state == SESSION_COALESCING)
         flight_stop_waiting(session);
     if (session->fill.on)
@@ -198,7 +199,8 @@ static void on_closed(struct stream *stream)
 {
     struct session *session = CONTAINER_OF(stream, struct session, stream);
     struct host *host = session->host;
-    ASSERT(!session->server && !session->lookup && !closing_is_on(&session->closing));
+    ASSERT(!session->server && !session->lookup && !session->explanation);
+    ASSERT(!closing_is_on(&session->closing));
     ASSERT(!session->fill.flight.on && !session->flight_waiter.flight);
     if (session->console_state && session_console.on_closed)
         session_console.on_closed(session);

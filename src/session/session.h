@@ -248,6 +248,7 @@ struct session {
 
     struct local_settings local;       /* SET pgrecall.* */
     struct local_portal *local_portal; /* see local_answer.c; NULL: none */
+    struct explanation *explanation;   /* being made, or not sent yet; NULL: none */
     uint64_t rules_number;             /* for which set of rules ... */
     uint64_t rules;                    /* ... these can be for this session: see policy.c */
 

@@ -32,6 +32,8 @@ void unit_reset(struct session *session)
 {
     struct unit *unit = &session->unit;
     *unit = (struct unit){.pass_left = unit->pass_left, .skip_left = unit->skip_left};
+    if (UNLIKELY(session->explanation != NULL))
+        local_answer_stop(session);
 }
 
 /* ---- to the backend ---- */
@@ -188,7 +190,7 @@ static size_t take_query(struct session *session, const struct pgwire_frame *fra
         return unit_forward(session, data, len);
     struct query query = {.text = session_slice(text)};
     query_scan(session->host, &query);
-    if (!unit->coalesced)
+    if (!unit->coalesced && !session->explanation)
         counter_add(&session->stats->received, frame->len);
     bool more = len > frame->len;
     if (lazy_answer_query(session, &query, more)) {
@@ -202,6 +204,8 @@ static size_t take_query(struct session *session, const struct pgwire_frame *fra
     }
     if (UNLIKELY(local_answer_may(&query)) &&
         local_answer_kind_of(session, &query) != LOCAL_ANSWER_NONE) {
+        if (local_answer_unit_waits(session, &query))
+            return 0;
         if (!local_answer_query(session, &query, more)) {
             unit->forward = true;
             return unit_forward(session, data, len);
@@ -330,7 +334,8 @@ bool unit_is_busy(const struct session *session)
     case SESSION_WAITING:
         return true;
     case SESSION_ACTIVE:
-        return unit->held || !(unit->open || unit->copying || unit->pass_left || unit->skip_left) ||
+        return unit->held || local_answer_is_waiting(session) ||
+               !(unit->open || unit->copying || unit->pass_left || unit->skip_left) ||
                stream_pending(&session->server->stream) > SESSION_FORWARD_MAX / 2;
     case SESSION_READY:
         return stream_pending(&session->stream) > SESSION_OUTPUT_MAX ||

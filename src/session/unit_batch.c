@@ -204,10 +204,12 @@ size_t unit_take_batch(struct session *session, const uint8_t *data, size_t len)
         if (answered)
             return answered;
         if (one) {
-            if (!unit->coalesced)
+            if (!unit->coalesced && !session->explanation)
                 counter_add(&session->stats->received, whole);
             if (UNLIKELY(local_answer_may(&query)) &&
                 local_answer_kind_of(session, &query) != LOCAL_ANSWER_NONE) {
+                if (local_answer_unit_waits(session, &query))
+                    return 0;
                 if (local_answer_unit(session, &query, len > whole)) {
                     unit_reset(session);
                     return whole;

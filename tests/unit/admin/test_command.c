@@ -198,6 +198,15 @@ static void takes_sql_up_to_its_semicolon(void **state)
     expect_sql("EXPLAIN CACHE select $1;2", "select $1", "");
     expect_sql("EXPLAIN CACHE select '\\';'", "select '\\'", "");
     expect_sql("EXPLAIN CACHE select 'open ; ", "select 'open ; ", "");
+    assert_false(command.with_values);
+    expect_sql("EXPLAIN CACHE IN a AS b using (7, ');', \"(\") select $1", "select $1", "a");
+    assert_true(command.with_values && slice_is(command.values, "7, ');', \"(\""));
+    assert_string_equal(command.role, "b");
+    expect_sql("EXPLAIN CACHE USING() select 1", "select 1", "");
+    assert_true(command.with_values && command.values.len == 0);
+    expect_refused("EXPLAIN CACHE USING 7 select 1", "syntax error at or near \"7\"");
+    expect_refused("EXPLAIN CACHE USING (7; select 1", "syntax error at end of input");
+    expect_refused("EXPLAIN CACHE USING (7)", "a statement is missing");
     expect_refused("EXPLAIN CACHE", "a statement is missing");
     expect_refused("EXPLAIN CACHE IN db ;", "a statement is missing");
     expect_refused("EXPLAIN select 1", "unknown command \"EXPLAIN\"");

@@ -1,0 +1,43 @@
+/* EXPLAIN CACHE for the console, which has no session of the role that it asks for: it borrows the facts
+ * of a profile that has logged in, in a session that exists for the call. See session/host.h.
+ */
+#include "base/mem.h"
+#include "session/explain.h"
+
+static struct pool *pool_of(struct database *database, const char *role)
+{
+    struct pool *pool;
+    for (unsigned i = 0; (pool = pool_at(database, i)) != NULL; i++)
+        if (strcmp(pool->role, role) == 0)
+            return pool;
+    return NULL;
+}
+
+struct explanation *session_explain(struct host *host, const struct session_question *question,
+                                    void (*on_complete)(void *context), void *context,
+                                    bool *out_complete)
+{
+    struct query query = {.text = question->sql,
+                          .types = question->types,
+                          .arguments = question->arguments,
+                          .extended = question->arguments.len > 0};
+    struct profile_facts nothing = {.refs = 1};
+    struct session *session = mem_zero(1, sizeof(*session));
+    session->host = host;
+    session->database = question->database;
+    session->status = 'I';
+    session->local.plain = true;
+    session->pool = pool_of(question->database, question->role);
+    session->profile = session->pool ? profile_known(session->pool) : NULL;
+    session->facts = session->profile ? profile_facts_ref(session->profile) : &nothing;
+    session->user = mem_text(question->role);
+    query_scan(host, &query);
+    struct explanation *explanation = explanation_create(session, &query, on_complete, context);
+    if (session->profile)
+        profile_facts_unref(session->facts);
+    profile_unref(session->profile);
+    mem_free(session->user);
+    mem_free(session);
+    *out_complete = !explanation_waits(explanation);
+    return explanation;
+}
