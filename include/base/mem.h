@@ -14,4 +14,3 @@ char *mem_text(const char *text);               /* a copy of ours; NULL gives NU
 char *mem_text_n(const void *from, size_t len); /* a copy with a terminating zero */
 void mem_free(void *old);                       /* NULL is fine */
 void *mem_try_alloc(size_t size) MUST_USE;      /* NULL when there is no memory */
-void *mem_try_resize(void *old, size_t size) MUST_USE;

@@ -80,9 +80,6 @@ MUST_USE bool loop_post(struct loop *loop, struct loop_post *post);
  * or has run, stays as it is. */
 void loop_recall(struct loop *loop, struct loop_post *post);
 
-/* The loop that this thread runs; NULL outside loop_run. */
-struct loop *loop_current(void);
-
 void loop_add_ticker(struct loop *loop, struct loop_ticker *ticker);
 void loop_remove_ticker(struct loop_ticker *ticker);
 

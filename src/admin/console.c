@@ -114,11 +114,6 @@ struct host *request_host(const struct request *request)
     return session_host(request->console->session);
 }
 
-bool request_is_admin(const struct request *request)
-{
-    return session_console_admin(request->console->session);
-}
-
 void console_free(struct request *request)
 {
     rows_fini(&request->rows);
@@ -133,7 +128,8 @@ void request_drop(struct request *request)
 static bool may_run(const struct request *request)
 {
     const struct command *command = request->command;
-    if (command_rows[command->id].access != ACCESS_STEER || request_is_admin(request))
+    if (command_rows[command->id].access != ACCESS_STEER ||
+        session_console_admin(request->console->session))
         return true;
     return command->id == COMMAND_SET && setting_is_known(command->name);
 }

@@ -45,6 +45,5 @@ void request_done(struct request *request);
 /* The same where request->loop has ended: on any thread. */
 void request_drop(struct request *request);
 
-/* The host and the rights of the session that asks; only while request->console is set. */
+/* The host of the session that asks; only while request->console is set. */
 struct host *request_host(const struct request *request);
-bool request_is_admin(const struct request *request);

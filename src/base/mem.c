@@ -60,8 +60,3 @@ void *mem_try_alloc(size_t size)
 {
     return malloc(size ? size : 1);
 }
-
-void *mem_try_resize(void *old, size_t size)
-{
-    return realloc(old, size ? size : 1);
-}

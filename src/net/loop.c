@@ -164,11 +164,6 @@ void loop_recall(struct loop *loop, struct loop_post *post)
     pthread_mutex_unlock(&loop->mutex);
 }
 
-struct loop *loop_current(void)
-{
-    return current;
-}
-
 void loop_add_ticker(struct loop *loop, struct loop_ticker *ticker)
 {
     link_append(&loop->tickers, &ticker->link);

@@ -26,6 +26,8 @@ static bool is_md5(const char *secret)
     return secret && strncmp(secret, "md5", 3) == 0 && strlen(secret) == PGWIRE_MD5_LEN;
 }
 
+static void auth_passed(struct session *session);
+
 static const char *secret_of(struct session *session)
 {
     const struct conf_user *user = conf_user_find(conf_current(), slice_of_text(session->user));
@@ -376,7 +378,7 @@ static void refuse_database(struct session *session)
     session_fail(session, known ? "53400" : "3D000", text, NULL);
 }
 
-void auth_passed(struct session *session)
+static void auth_passed(struct session *session)
 {
     struct login *login = session->login;
     if (session->console_port || is_console_name(login->database)) {

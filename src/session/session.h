@@ -277,9 +277,8 @@ size_t auth_on_input(struct session *session, const uint8_t *data, size_t len);
 void login_destroy(struct login *login);
 
 /* ---- auth.c ---- */
-/* Asks the client for its proof, or goes on to auth_passed when none is needed. */
+/* Asks the client for its proof, or lets it in when none is needed. */
 void auth_begin(struct session *session);
-void auth_passed(struct session *session);
 /* WELCOME: greets the client with what the last login of its profile taught, or learns it now. Called
  * again while login->waits. */
 void auth_learn_facts(struct session *session);

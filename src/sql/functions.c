@@ -255,19 +255,22 @@ static int volatile_compare(const void *key, const void *item)
     return strcmp(key, ((const struct volatile_function *)item)->name);
 }
 
-bool functions_volatile_known(const char *name)
+static const struct volatile_function *volatile_find(const char *name)
 {
     return bsearch(name, volatile_functions, ARRAY_COUNT(volatile_functions),
-                   sizeof(*volatile_functions), volatile_compare) != NULL;
+                   sizeof(*volatile_functions), volatile_compare);
+}
+
+bool functions_volatile_known(const char *name)
+{
+    return volatile_find(name) != NULL;
 }
 
 enum function_effect functions_effect(const char *name, char volatility)
 {
     if (BEGINS(name, runs_text_prefixes))
         return FUNCTION_UNKNOWN;
-    const struct volatile_function *found =
-        bsearch(name, volatile_functions, ARRAY_COUNT(volatile_functions),
-                sizeof(*volatile_functions), volatile_compare);
+    const struct volatile_function *found = volatile_find(name);
     if (found)
         return volatile_effects[found->class];
     return volatility == 'i' || volatility == 's' ? FUNCTION_HARMLESS : FUNCTION_UNKNOWN;

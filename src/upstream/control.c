@@ -42,6 +42,7 @@ static bool stopped;         /* main loop */
 static struct loop_ticker ticker;
 
 static void connect_now(struct control *control);
+static void control_next(struct control *control);
 static void sleep_ms(struct control *control, uint64_t delay_ms);
 
 const char *control_state_text(enum control_state state)
@@ -293,7 +294,7 @@ void control_loaded(struct control *control)
     control->failing = false;
 }
 
-void control_next(struct control *control)
+static void control_next(struct control *control)
 {
     if (stopped || !control->conn || control->job || control_state(control) == CONTROL_CONNECTING)
         return;

@@ -1,7 +1,7 @@
 /* What the files behind upstream/control.h share: the struct, and its jobs.
  *
  * A job is a run of queries that belong together (identify, load, check, look for the gone). One job
- * runs at a time; when it ends, control_next finds the next one or sleeps until one is due.
+ * runs at a time; when it ends, the next one begins, or the control sleeps until one is due.
  *
  *   control.c           states, wishes from other threads, failures, which job is next
  *   control_dial.c      whom to connect to and as whom; addresses; opening the connection
@@ -108,16 +108,14 @@ extern struct control_hooks control_hooks; /* set by control_init */
 /* Begins a job on a free connection, and its next queries. */
 void control_begin(struct control *control, const struct control_job *job);
 void control_query(struct control *control, const char *text);
-/* Ends the running job; control_next follows. */
+/* Ends the running job; the next one follows. */
 void control_end(struct control *control);
 
 /* Closes the connection, tells on_lost, and tries again later. `message` is copied. */
 void control_fail(struct control *control, const char *message);
 
-/* Begins the most urgent job that is due, or sleeps until one is. */
-void control_next(struct control *control);
-
-/* As control_next; connects first if that is not done. */
+/* Begins the most urgent job that is due, or sleeps until one is; connects first if that is not
+ * done. */
 void control_wake(struct control *control);
 
 bool control_stopped(void); /* control_stop_all was called; on the main loop */
