@@ -100,11 +100,18 @@ void walk_message(struct walk *walk, const ProtobufCMessage *message)
     walk->depth--;
 }
 
+/* True if the text may say pg_temp, wherever and however it is quoted. */
+static bool text_names_temporary(const char *text)
+{
+    return strcasestr(text, "pg_temp") || strcasestr(text, "u&\"");
+}
+
 static void result_walk(const char *text, const PgQuery__ParseResult *result, struct facts *facts)
 {
     struct walk walk = {.facts = facts};
 
     facts->statements = (unsigned)result->n_stmts;
+    facts->temporary = text_names_temporary(text);
     if (result->n_stmts == 0)
         facts_deny(facts, REASON_EMPTY, NULL);
     if (result->n_stmts > 1)

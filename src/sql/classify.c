@@ -359,6 +359,10 @@ static void judge(struct proof *proof)
         reach_join(proof, catalog->ambient);
     if (proof->facts->calls && (proof->out->effects & EFFECT_DDL))
         pin(proof, PIN_UNKNOWN, EFFECTS_UNKNOWN); /* by what is made at run time or is not read */
+    /* What lies in pg_temp is the backend's own, with or without the word TEMPORARY. */
+    if ((proof->out->effects & EFFECT_DDL) &&
+        (proof->facts->temporary || scope_makes_temporary(&proof->scope)))
+        pin(proof, PIN_TEMPORARY, 0);
     if ((proof->out->effects & EFFECT_DDL) || proof->events)
         proof_call(proof, &catalog->events);
 }

@@ -57,6 +57,7 @@ struct facts {
     enum reason reason; /* the first thing against caching that the text alone shows */
     char object[VERDICT_OBJECT_MAX];
     unsigned statements;
+    bool temporary;        /* DDL here may name the temporary schema */
     bool unforceable;      /* any of the reasons is one that no rule may overrule */
     bool planned;          /* expressions are computed: casts and operators may run code */
     bool coerces;          /* there is an expression in which a value may become one of another type

@@ -98,6 +98,15 @@ bool scope_has(const struct scope *scope, const char *schema, const char *object
     return false;
 }
 
+bool scope_makes_temporary(const struct scope *scope)
+{
+    for (unsigned i = 0; i < scope->count; i++) {
+        if (strncmp(scope->schemas[i], "pg_temp", strlen("pg_temp")) == 0)
+            return true;
+    }
+    return !scope->known;
+}
+
 struct hash128 proof_scope_mix(const struct proof_scope *scope, struct hash128 key)
 {
     if (!scope || !scope->search_path.data)

@@ -26,3 +26,6 @@ void scope_init(struct scope *scope, const struct proof_scope *from);
 /* May a name that is qualified with `schema` (NULL: not qualified) stand for an object of
  * `object_schema`? */
 bool scope_has(const struct scope *scope, const char *schema, const char *object_schema);
+
+/* May what is made without a schema's name become temporary? */
+bool scope_makes_temporary(const struct scope *scope);

@@ -94,6 +94,42 @@ static void a_write_in_several_statements_reaches_every_schema(void **state)
     scope = NULL;
 }
 
+static void what_may_land_in_the_temporary_schema_pins(void **state)
+{
+    static const struct {
+        const char *path;
+        const char *sql;
+        bool pins;
+    } cases[] = {
+        {"s1", "CREATE TABLE t (a int)", false},
+        {"s1", "CREATE TYPE e AS ENUM ('q')", false},
+        {"s1", "SELECT a FROM x -- pg_temp", false},
+        {"pg_temp, s1", "SELECT a FROM s1.x", false},
+        {"pg_temp, s1", "CREATE TABLE t (a int)", true},
+        {"s1, \"pg_temp\"", "CREATE VIEW t AS SELECT 1", true},
+        {"PG_TEMP_3", "SELECT 1 INTO t", true},
+        {NULL, "CREATE SEQUENCE t", true},
+        {"s1", "CREATE TYPE pg_temp.e AS ENUM ('q')", true},
+        {"s1", "CREATE FUNCTION PG_Temp.f() RETURNS int LANGUAGE sql AS 'SELECT 1'", true},
+        {"s1", "CREATE DOMAIN U&\"pg\\005ftemp\".d AS int", true},
+        {"s1", "SELECT 1; CREATE DOMAIN \"pg_temp\".d AS int", true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        const struct proof_scope where = {
+            .search_path = cases[i].path ? slice_of_text(cases[i].path) : (struct slice){0},
+            .current_user = slice_of_text("alice")};
+        struct verdict verdict;
+
+        scope = &where;
+        prove(cases[i].sql, catalog, &verdict);
+        scope = NULL;
+        if (((verdict.effects & EFFECT_PIN) && verdict.pin == PIN_TEMPORARY) != cases[i].pins)
+            fail_msg("%s: %s\n  %s", cases[i].path, cases[i].sql, pin_text(verdict.pin));
+    }
+}
+
 static void scopes_have_keys_of_their_own(void **state)
 {
     const struct proof_scope scopes[] = {
@@ -179,6 +215,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(looks_where_the_session_looks),
         cmocka_unit_test(a_write_in_several_statements_reaches_every_schema),
+        cmocka_unit_test(what_may_land_in_the_temporary_schema_pins),
         cmocka_unit_test(scopes_have_keys_of_their_own),
         cmocka_unit_test(keys_are_columns_that_lead_an_index_and_are_compared_by_bytes),
         cmocka_unit_test(the_keys_of_a_partition_are_those_of_its_table),
