@@ -26,6 +26,8 @@ static const char *const scalar_types[] = {"int2",        "int4",    "int8", "fl
                                            "float8",      "numeric", "date", "timestamp",
                                            "timestamptz", "interval"};
 
+enum { OPERAND_NESTING_MAX = 8 };
+
 #define LISTED(name, list) walk_listed(name, list, ARRAY_COUNT(list))
 
 bool walk_constant(struct walk *walk, const ProtobufCMessage *message)
@@ -151,6 +153,11 @@ bool walk_cast(struct walk *walk, const ProtobufCMessage *message)
         /* Only for types that may need it, since it leaves facts about columns. */
         if (LISTED(name, datetime_calls) && argument_is_checked(walk, cast->arg, 0))
             flags |= FACT_CHECKED;
+        if (strcmp(name, "regconfig") == 0 && cast->arg &&
+            (cast->arg->node_case == PG_QUERY__NODE__NODE_A_CONST ||
+             cast->arg->node_case == PG_QUERY__NODE__NODE_PARAM_REF) &&
+            cast->type_name->n_array_bounds == 0)
+            flags |= FACT_CHECKED;
         cast_add(walk, cast->type_name, flags);
         text = cast->type_name->n_array_bounds > 0 ||
                (!LISTED(name, datetime_targets) && !LISTED(name, scalar_types));
@@ -162,35 +169,56 @@ bool walk_cast(struct walk *walk, const ProtobufCMessage *message)
     return false;
 }
 
-/* Is it a number, date or time by what the text says, whatever the catalog has? */
-static bool operand_is_scalar(const PgQuery__Node *node)
+/* What the text knows of a value that is cast to a type: is it a number, date or time? */
+static void operand_note_cast(struct fact *fact, unsigned side, const PgQuery__TypeName *type)
 {
     const char *schema;
-    const char *name;
-    int kind;
 
-    switch ((int)node->node_case) {
-    case PG_QUERY__NODE__NODE_A_CONST:
-        kind = (int)node->a_const->val_case;
-        return kind == PG_QUERY__A__CONST__VAL_IVAL || kind == PG_QUERY__A__CONST__VAL_FVAL;
-    case PG_QUERY__NODE__NODE_TYPE_CAST:
-        if (!node->type_cast->type_name || node->type_cast->type_name->n_array_bounds > 0)
-            return false;
-        name = walk_names(node->type_cast->type_name->names, node->type_cast->type_name->n_names,
-                          &schema);
-        return schema && strcmp(schema, "pg_catalog") == 0 && LISTED(name, scalar_types);
-    default:
-        return false;
-    }
+    if (!type || type->n_array_bounds > 0 || type->setof)
+        return;
+    const char *name = walk_names(type->names, type->n_names, &schema);
+    if (!LISTED(name, scalar_types))
+        return;
+    if (!schema)
+        fact->casts[side] = name;
+    else if (strcmp(schema, "pg_catalog") == 0)
+        fact->scalars |= 1U << side;
 }
 
 /* What the text knows of an operand, or of the argument that takes its place. */
 static void operand_note(struct fact *fact, unsigned side, const PgQuery__Node *node)
 {
-    if (operand_is_scalar(node))
-        fact->scalars |= 1U << side;
-    else if (node->node_case == PG_QUERY__NODE__NODE_COLUMN_REF && node->column_ref->n_fields > 0)
-        fact->columns[side] = walk_string(node->column_ref->fields[node->column_ref->n_fields - 1]);
+    const char *schema;
+    const PgQuery__FuncCall *call;
+    int kind;
+
+    /* What AT TIME ZONE makes of a date and time is one again. */
+    for (unsigned nesting = 0; node && node->node_case == PG_QUERY__NODE__NODE_FUNC_CALL;
+         nesting++) {
+        call = node->func_call;
+        if (nesting == OPERAND_NESTING_MAX || call->n_args != 2 ||
+            strcmp(walk_names(call->funcname, call->n_funcname, &schema), "timezone") != 0 ||
+            !schema || strcmp(schema, "pg_catalog") != 0)
+            return;
+        node = call->args[1];
+    }
+    if (!node)
+        return;
+    switch ((int)node->node_case) {
+    case PG_QUERY__NODE__NODE_A_CONST:
+        kind = (int)node->a_const->val_case;
+        if (kind == PG_QUERY__A__CONST__VAL_IVAL || kind == PG_QUERY__A__CONST__VAL_FVAL)
+            fact->scalars |= 1U << side;
+        break;
+    case PG_QUERY__NODE__NODE_TYPE_CAST:
+        operand_note_cast(fact, side, node->type_cast->type_name);
+        break;
+    case PG_QUERY__NODE__NODE_COLUMN_REF:
+        if (node->column_ref->n_fields > 0)
+            fact->columns[side] =
+                walk_string(node->column_ref->fields[node->column_ref->n_fields - 1]);
+        break;
+    }
 }
 
 /* --- calls --- */

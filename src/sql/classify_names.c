@@ -2,6 +2,8 @@
 #include "catalog_read.h"
 #include "classify_proof.h"
 
+enum { OID_REGCONFIG = 3734 };
+
 /* What a name may mean as a type: the worst of all that it stands for. */
 struct type_meaning {
     bool found;
@@ -10,6 +12,8 @@ struct type_meaning {
     bool time;
     bool cast_user;
     bool cast_source;
+    bool scalar;    /* a number, date or time, whichever it is */
+    bool regconfig; /* the built-in type of that name and nothing else */
 };
 
 /* Names that the grammar gives to columns of their own. */
@@ -85,18 +89,11 @@ static bool type_is_scalar(const struct catalog_type *type)
     return catalog_type_is_scalar(type->oid);
 }
 
-/* Is what stands there known to be a number, date or time? */
-static bool operand_is_known(const struct proof *proof, const struct fact *fact, unsigned side)
-{
-    return (fact->scalars & (1U << side)) ||
-           (fact->columns[side] && column_is(proof, fact->columns[side], type_is_scalar));
-}
-
 /* --- functions, operators, attributes --- */
 
 static struct type_meaning type_named(const struct proof *proof, const struct fact *fact)
 {
-    struct type_meaning meaning = {.class = TYPE_SAFE};
+    struct type_meaning meaning = {.class = TYPE_SAFE, .scalar = true, .regconfig = true};
     size_t first;
     size_t count = catalog_find_types(proof->catalog, fact->name, &first);
 
@@ -112,8 +109,23 @@ static struct type_meaning type_named(const struct proof *proof, const struct fa
         meaning.time |= type->time;
         meaning.cast_user |= type->cast_user;
         meaning.cast_source |= type->cast_source;
+        meaning.scalar &= catalog_type_is_scalar(type->oid);
+        meaning.regconfig &= type->oid == OID_REGCONFIG;
     }
     return meaning;
+}
+
+/* Is what stands there known to be a number, date or time? */
+static bool operand_is_known(const struct proof *proof, const struct fact *fact, unsigned side)
+{
+    if (fact->casts[side]) {
+        const struct fact cast = {.kind = FACT_CAST, .name = fact->casts[side]};
+        struct type_meaning meaning = type_named(proof, &cast);
+
+        return meaning.found && meaning.scalar;
+    }
+    return (fact->scalars & (1U << side)) ||
+           (fact->columns[side] && column_is(proof, fact->columns[side], type_is_scalar));
 }
 
 /* A cast to a type of that name. `checked`: of no text that exists only at run time. */
@@ -251,6 +263,10 @@ void proof_cast(struct proof *proof, const struct fact *fact)
         proof_effect(proof, FUNCTION_UNKNOWN);
         return;
     }
+    /* 'english'::regconfig is what to_tsvector('english', ..) makes of its first argument too: it is
+     * looked up by name, and what changes names is DDL. */
+    if (meaning.regconfig && (fact->flags & FACT_CHECKED) && !meaning.code && !meaning.cast_user)
+        return;
     meaning_judge(proof, &meaning, fact->name, (fact->flags & FACT_CHECKED) != 0);
 }
 

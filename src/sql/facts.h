@@ -41,8 +41,10 @@ struct fact {
     const char *schema; /* NULL: not qualified */
     const char *name;
     /* Of an operator: columns that stand left and right of it, and which operands the text alone
-     * shows to be numbers, dates or times (enum operand_scalar). Of timezone(): left is its value. */
+     * shows to be numbers, dates or times (enum operand_scalar), or does if the type in `casts` is the
+     * built-in one of that name. Of timezone(): left is its value. */
     const char *columns[2];
+    const char *casts[2];
     unsigned scalars;
 };
 

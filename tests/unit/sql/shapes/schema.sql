@@ -30,3 +30,6 @@ CREATE VIEW ranked AS SELECT id, rank() OVER (PARTITION BY author_id ORDER BY vi
 CREATE VIEW chain AS WITH RECURSIVE c AS (SELECT id, manager_id, 1 AS depth FROM employee WHERE manager_id IS NULL UNION ALL SELECT e.id, e.manager_id, c.depth + 1 FROM employee e JOIN c ON c.id = e.manager_id) SELECT * FROM c;
 CREATE MATERIALIZED VIEW post_totals AS SELECT author_id, count(*) AS n, now() AS made_at FROM blog_post GROUP BY author_id;
 CREATE VIEW recent AS SELECT id FROM blog_post WHERE published_at > now() - interval '1 day';
+CREATE DOMAIN postal_code AS text CHECK (VALUE ~ '^\d{5}$');
+CREATE DOMAIN positive_price AS numeric(10,2) CHECK (VALUE > 0);
+CREATE TABLE addresses (id int PRIMARY KEY, zip postal_code, price positive_price);
