@@ -164,6 +164,7 @@ struct verdict {
     bool
         forceable; /* not cacheable, but a rule may say so: it reads, and the reason is one of those
                      * that concern the answer alone */
+    bool runs_code;       /* of users, by name: it may be replaced before it gets there */
     uint16_t read_count;  /* cacheable or forceable: what an entry depends on */
     uint16_t write_count; /* without EFFECT_WRITES_ALL: what it may change, closure included */
     uint32_t reads[VERDICT_TABLES_MAX];  /* relation OIDs; a partition stands as its root */

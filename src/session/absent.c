@@ -19,7 +19,7 @@ static bool only_reads(const struct session *session)
     if (session->status != 'I') /* it can only be rolled back, unless this very unit ends it */
         return !(session->unit.effects & EFFECT_TX_END);
     return !session->unit.effects && write_set_is_empty(&session->written) &&
-           !closing_is_on(&session->closing);
+           (!closing_is_on(&session->closing) || write_set_is_empty(&session->closing.set));
 }
 
 /* If all of its unit has been passed on, the backend ends it and is used again; else the backend goes

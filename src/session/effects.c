@@ -46,7 +46,7 @@ bool session_constants_may_change(const struct session *session)
 }
 
 /* A statement that was found to write nothing, or little, may run code that somebody replaces before
- * it gets there. Closings of its own would be widened by the DDL; what has none ends like this. */
+ * it gets there. A closing of its own is widened by the DDL; what has none ends like this. */
 bool session_is_overtaken(const struct session *session)
 {
     return session->judged_version && !flaw_is_on(FLAW_OLD_CATALOG) &&
@@ -66,6 +66,23 @@ static bool verdict_taints(const struct verdict *verdict)
            ((verdict->effects & (EFFECT_DIRTY | EFFECT_TRACK)) || verdict->pin == PIN_SETTING ||
             verdict->pin == PIN_FUNCTION || verdict->pin == PIN_UNKNOWN ||
             verdict->pin == PIN_NONE);
+}
+
+/* Before what may commit is forwarded. Code that writes nothing known has a closing, too, of no table:
+ * the closing that DDL widens, should it replace that code before it gets there. */
+static void close_written(struct session *session, const struct verdict *verdict)
+{
+    bool writes = !write_set_is_empty(&session->written);
+    if (closing_is_on(&session->closing)) {
+        if (writes)
+            realm_extend(&session->closing, &session->written, session->written_version);
+        return;
+    }
+    if (!writes && !verdict->runs_code)
+        return;
+    counter_add(&session->stats->writes, writes ? 1 : 0);
+    realm_close(session->database->realm, &session->written,
+                writes ? session->written_version : verdict->catalog_version, &session->closing);
 }
 
 void forward_effects(struct session *session, const struct query *query,
@@ -90,15 +107,8 @@ void forward_effects(struct session *session, const struct query *query,
     bool may_commit = session->status == 'I' || (unit->effects & EFFECT_TX_END);
     if (may_commit && session_is_overtaken(session))
         session->written.all = true;
-    if (!may_commit || write_set_is_empty(&session->written))
-        return;
-    if (closing_is_on(&session->closing)) {
-        realm_extend(&session->closing, &session->written, session->written_version);
-    } else {
-        counter_add(&session->stats->writes, 1);
-        realm_close(session->database->realm, &session->written, session->written_version,
-                    &session->closing);
-    }
+    if (may_commit)
+        close_written(session, verdict);
 }
 
 void forward_unknown_effects(struct session *session)

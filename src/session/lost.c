@@ -30,8 +30,12 @@ static void on_gone(struct control_gone *gone)
 
 void lost_await(struct session *session)
 {
-    if (!closing_is_on(&session->closing))
-        return;
+    if (!closing_is_on(&session->closing)) {
+        if (!session_is_overtaken(session))
+            return;
+        const struct write_set all = {.all = true};
+        realm_close(session->database->realm, &all, 0, &session->closing);
+    }
     if (flaw_is_on(FLAW_STAY_CLOSED)) {
         realm_finish(&session->closing, true);
         return;

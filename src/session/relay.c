@@ -244,7 +244,8 @@ static void relay_ready(struct session *session, struct run *run, const uint8_t 
             session->unit.effects |= EFFECT_DDL;
         if (session->closing.set.everything)
             session->unit.effects |= EFFECT_GLOBAL;
-        realm_finish(&session->closing, !nothing_committed(session, status));
+        bool writes = !write_set_is_empty(&session->closing.set);
+        realm_finish(&session->closing, writes && !nothing_committed(session, status));
     } else if (status == 'I' && UNLIKELY(session_is_overtaken(session))) {
         const struct write_set all = {.all = true};
         realm_bump(session->database->realm, &all);

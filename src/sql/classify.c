@@ -357,6 +357,7 @@ static void judge(struct proof *proof)
     reach_join(proof, proof->facts->reach);
     if (proof->facts->body)
         reach_join(proof, catalog->ambient);
+    proof->out->runs_code |= proof->facts->calls;
     if (proof->facts->calls && (proof->out->effects & EFFECT_DDL))
         pin(proof, PIN_UNKNOWN, EFFECTS_UNKNOWN); /* by what is made at run time or is not read */
     /* What lies in pg_temp is the backend's own, with or without the word TEMPORARY. */

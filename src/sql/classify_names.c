@@ -201,6 +201,7 @@ void proof_callables(struct proof *proof, const struct fact *fact,
         if (!proof_means(proof, fact, callable->schema) || (attributes && !callable->attribute))
             continue;
         proof_effect(proof, callable->meanings[0].effect);
+        proof->out->runs_code |= strcmp(callable->schema, "pg_catalog") != 0;
         if (callable->meanings[0].effect == FUNCTION_BODY)
             proof_call(proof, &callable->reach);
     }

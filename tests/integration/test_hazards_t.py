@@ -469,7 +469,7 @@ HELD_F = ("create function f() returns void language plpgsql as $$begin perform 
 
 @pytest.mark.parametrize("block", [False, True], ids=["alone", "in-a-block"])
 def test_a_function_that_is_replaced_while_its_caller_runs(lab, block):
-    """It wrote nothing when the call was judged."""
+    """It wrote nothing when the call was judged. While a call alone is on its way nothing is served."""
     reader = lab.setup(IDLE_G + HELD_F)
     caller, keeper = lab.connect(), lab.direct()
     keeper.query("select pg_advisory_lock(7), pg_advisory_lock(8)")
@@ -480,8 +480,10 @@ def test_a_function_that_is_replaced_while_its_caller_runs(lab, block):
         lab.connect().query(WRITING_G)
         keeper.query("select pg_advisory_unlock(7)")
         assert servers.wait_until(lambda: lab.behind("select count(*) from pg_locks where not granted and objid = 8") == [["1"]], 5, 0.01)
-        lab.warm(reader)
-        assert lab.cached(reader, READ) == [["1"]]
+        if block:
+            lab.warm(reader)
+            lab.cached(reader, READ)
+        assert reader.query(READ) == [["1"]]
         keeper.query("select pg_advisory_unlock(8)")
     if block:
         assert reader.query(READ) == [["1"]]
@@ -500,3 +502,47 @@ def test_a_function_that_is_replaced_between_bind_and_execute(lab):
     assert lab.cached(reader, READ) == [["1"]]
     caller.query("commit")
     assert reader.query(READ) == [["99"]]
+
+
+HELD_P = ("create procedure p() language plpgsql as $$begin perform pg_advisory_xact_lock(7); perform g(); commit;"
+          " perform pg_advisory_xact_lock(8); end$$;")
+
+
+def call_that_committed_what_it_was_not_known_to_write(lab, reader):
+    """CALL p() is at its second lock: g() was replaced while it waited for the first one, and what the new
+    one wrote is committed. Yields (the caller, who holds the locks)."""
+    caller, keeper = lab.proxy.connect(), lab.direct()
+    keeper.query("select pg_advisory_lock(7), pg_advisory_lock(8)")
+    caller.send(wire.query("call p()"))
+    assert servers.wait_until(lambda: hazard.locks_waiting(lab) == 1, 5, 0.01)
+    lab.connect().query(WRITING_G)
+    for _ in range(20):
+        assert reader.query(READ) == [["1"]]
+        hazard.sleep(0.02)
+    keeper.query("select pg_advisory_unlock(7)")
+    assert visible(lab, 99)
+    return caller, keeper
+
+
+def test_old_not_99_of_a_replaced_function_whose_caller_commits_and_goes_on(lab):
+    reader = lab.setup(IDLE_G + HELD_P)
+    caller, keeper = call_that_committed_what_it_was_not_known_to_write(lab, reader)
+    try:
+        assert lab.connect().query(READ + " limit 1") == [["99"]]
+        assert reader.query(READ) == [["99"]]
+    finally:
+        keeper.query("select pg_advisory_unlock(8)")
+        caller.read_until(b"Z")
+        caller.close()
+    assert lab.cached(reader, READ) == [["99"]]
+
+
+def test_old_not_99_of_a_replaced_function_whose_callers_answer_is_lost(lab):
+    reader = lab.setup(IDLE_G + HELD_P)
+    caller, keeper = call_that_committed_what_it_was_not_known_to_write(lab, reader)
+    lab.behind("select pg_terminate_backend(pid) from pg_locks where not granted and locktype = 'advisory'")
+    caller.read_to_end()
+    keeper.query("select pg_advisory_unlock(8)")
+    for _ in range(5):
+        assert reader.query(READ) == [["99"]]
+    assert lab.cached(reader, READ, 10) == [["99"]]
