@@ -20,6 +20,7 @@ struct runner {
 };
 
 static struct runner runners[RUNNERS];
+static _Atomic(unsigned) steps; /* rounds done by all of them */
 
 static unsigned chance(struct runner *runner, unsigned of)
 {
@@ -34,6 +35,7 @@ static struct runner *runner_of(struct client *client)
 
 static void next(struct runner *runner)
 {
+    steps++;
     if (++runner->round >= ROUNDS) {
         runner->done = true;
         return;
@@ -173,16 +175,22 @@ static void look(void *context, const struct server *server)
     *(unsigned *)context += server->state == SERVER_ACTIVE;
 }
 
+/* Recycled faster than it can log in, no server would ever serve anybody: so each turn waits until one
+ * more round has been done, however slow the machine is, unless this turn has paused them. */
 static void *disturb(void *argument)
 {
     struct pool *pool = argument;
     unsigned active = 0;
     for (unsigned i = 0; !enough; i++) {
+        bool pause = i % 8 == 1;
+        unsigned before = steps;
         if (i % 4 == 0)
             pool_recycle(pool);
-        database_pause(pools.database, i % 8 == 1);
+        database_pause(pools.database, pause);
         pool_each_server(pool, look, &active);
-        usleep(3000);
+        do {
+            usleep(3000);
+        } while (!enough && !pause && steps == before);
     }
     database_pause(pools.database, false);
     return NULL;
