@@ -148,7 +148,7 @@ static void on_mixed(struct database *database)
 {
     static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
     pthread_mutex_lock(&mutex);
-    realm_bar(database->realm, database_is_mixed(database));
+    realm_bar(database->realm, database_is_barred(database));
     pthread_mutex_unlock(&mutex);
 }
 

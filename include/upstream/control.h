@@ -81,23 +81,35 @@ void control_verify(struct control *control);
  * itself has been restarted since. Asks pg_terminate_backend once, then looks every 200 ms, for as
  * long as it takes, over reconnects.
  *
- * The caller sets backend_pid, on_gone, on_dropped, context; the rest belongs to control. */
+ *   WAITING ── the control connection is on another server than it ──► AWAY (on_away)
+ *      │                                                                │ on its server again: the
+ *      └──── gone: on_gone ◄────── gone ─────── BACK ◄──────────────────┘ database is barred
+ *
+ * What a backend of another server does is not seen here, and what it has done to that server's rows
+ * is shown to nobody as long as no backend of ours is there (strangers.c). So nobody has to wait for
+ * it while it is AWAY. If the control connection ever comes to that server, the database is barred
+ * (database_is_barred) until the backend is gone.
+ *
+ * The caller sets backend_pid, server_us, on_gone, on_away, on_dropped, context; the rest belongs to
+ * control. */
 struct control_gone {
     struct loop_post post;
     struct link link;
     struct control *control;
     uint32_t backend_pid;
+    /* Set by the caller: when its server was started; 0: not known. */
+    uint64_t server_us;
     /* The incarnation it belonged to: that of the first connection which answered after the call
      * and still had the backend. 0 until then: what was known before the call may be out of date. */
     uint64_t postmaster_start_us;
-    /* Set by the caller, or 0: the backend was on another server than ours, the one that was started
-     * then. Only there can it be seen to be gone. */
-    uint64_t elsewhere_us;
-    uint64_t backend_start_us;                  /* as first seen, 0: not shown to our role */
+    uint64_t backend_start_us; /* as first seen, 0: not shown to our role */
+    bool away;
     bool asked;                                 /* to terminate */
     bool looked_for;                            /* the last look was about it ... */
     bool seen;                                  /* ... and found it */
     void (*on_gone)(struct control_gone *gone); /* frees it */
+    /* Its closing may open; on_gone or on_dropped still comes. May be NULL. */
+    void (*on_away)(struct control_gone *gone);
     /* The process ends and nothing is proven: frees it, opens nothing. May be NULL: then the memory
      * is left alone. On the main loop, or, when that has ended, on the caller's thread. */
     void (*on_dropped)(struct control_gone *gone);

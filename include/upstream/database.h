@@ -38,6 +38,7 @@ struct database {
     uint64_t server_started_us; /* (lock) */
     unsigned strangers;         /* backends that are on another one (lock) */
     _Atomic(bool) lagging;      /* it is a standby, one of several hosts */
+    _Atomic(bool) haunted;      /* a backend that was lost on it before may still commit */
 };
 
 /* Called once for a new database, before anybody else sees it: makes realm and control. */
@@ -78,7 +79,11 @@ void database_identified(struct database *database, uint64_t started_us, bool st
 bool database_is_mixed(struct database *database);
 unsigned database_strangers(struct database *database);
 
-/* Called, without a lock, when database_is_mixed may have changed; a backend that is a stranger is
+/* The same, or a lost write may still be committed on the control connection's server, and its tables
+ * are not closed for it: nothing may be cached. */
+bool database_is_barred(struct database *database);
+
+/* Called, without a lock, when database_is_barred may have changed; a backend that is a stranger is
  * handed out only after it returned. Set before the first pools_start. */
 void databases_set_on_mixed(void (*hook)(struct database *database));
 

@@ -115,9 +115,6 @@ void server_release(struct server *server, bool reset);
 /* Closes an ACTIVE server whose state is not certain. */
 void server_discard(struct server *server);
 
-/* The start of its server, if that is not the one that the control connection is on; else 0. */
-uint64_t server_stranger_of(const struct server *server);
-
 const char *server_state_text(enum server_state state);
 
 /* Begins to cancel what an ACTIVE server runs: opens a connection of its own, sends CancelRequest,

@@ -185,6 +185,8 @@ const char *show_cached(struct database *database, const struct catalog *catalog
         return "its server connections lead to different servers";
     if (database_is_mixed(database))
         return "a standby, one of several hosts";
+    if (database_is_barred(database))
+        return "a write that was lost on its server is not proven over";
     if (!catalog)
         return reason_text(stale ? REASON_CATALOG_STALE : REASON_NO_CATALOG);
     return "yes";

@@ -1,6 +1,7 @@
 /* Answers that never came: the write was passed on, its connection ended, and nobody can say
  * whether it was committed, or will be. Its tables stay closed until the control connection has
- * found that the backend is gone; then they are bumped and open.
+ * found that the backend is gone, or that it is on a server whose rows nobody is shown any more; then
+ * they are bumped and open.
  *
  * Ownership  A struct lost owns the closing that it took over; it ends in on_gone, on the main loop.
  */
@@ -15,9 +16,10 @@ struct lost {
     struct database *database;
 };
 
-static void on_gone(struct control_gone *gone)
+static void open_tables(struct lost *lost)
 {
-    struct lost *lost = CONTAINER_OF(gone, struct lost, gone);
+    if (!closing_is_on(&lost->closing))
+        return;
     struct realm *realm = lost->closing.realm;
     bool everything = lost->closing.set.everything;
     bool ddl = lost->closing.set.ddl || everything;
@@ -25,6 +27,17 @@ static void on_gone(struct control_gone *gone)
     if (ddl)
         session_refresh_catalogs(lost->database, everything);
     atomic_fetch_sub(&realm->lost, 1);
+}
+
+static void on_away(struct control_gone *gone)
+{
+    open_tables(CONTAINER_OF(gone, struct lost, gone));
+}
+
+static void on_gone(struct control_gone *gone)
+{
+    struct lost *lost = CONTAINER_OF(gone, struct lost, gone);
+    open_tables(lost);
     mem_free(lost);
 }
 
@@ -45,8 +58,9 @@ void lost_await(struct session *session)
     closing_move(&session->closing, &lost->closing);
     lost->database = session->database;
     lost->gone.backend_pid = session->server->backend_pid;
-    lost->gone.elsewhere_us = server_stranger_of(session->server);
+    lost->gone.server_us = session->server->started_us;
     lost->gone.on_gone = on_gone;
+    lost->gone.on_away = on_away;
     lost->gone.on_dropped = on_gone; /* the process ends: so does everything stored */
     control_await_gone(session->database->control, &lost->gone);
 }

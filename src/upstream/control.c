@@ -79,7 +79,8 @@ const char *control_error(const struct control *control, char *out, unsigned out
 static bool is_in_vain(const struct control *control)
 {
     const struct conf_database *line = atomic_load(&control->database->conf);
-    return line && strcmp(line->name, "*") == 0 && !control->identity.system_identifier &&
+    bool begins = !control->walk.count; /* else there is another host to try */
+    return begins && line && strcmp(line->name, "*") == 0 && !control->identity.system_identifier &&
            !atomic_load(&control->database->client_count);
 }
 

@@ -5,6 +5,9 @@
  * and looked for until it is not. A process number may be used again: an entry of another database, or
  * one with another backend_start than first seen, is somebody else.
  *
+ * One whose server is another than ours (by the start of its postmaster) is not asked or looked for
+ * here: its number is somebody else's. It is away.
+ *
  * The look also proves a restart. A connection that answers after the call belongs to an incarnation
  * that was alive after the backend was lost, so the backend is of that one or of an earlier one: it is
  * gone when the pid is missing there, or when a later incarnation answers. */
@@ -15,6 +18,11 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "control_private.h"
+#include "inside.h"
+
+/* Backends of other servers that are kept in mind for each database. A server that is started again is
+ * another one, and never comes back: those of it are kept in vain, until newer ones take their place. */
+enum { CONTROL_AWAY_MAX = 4096 };
 
 enum gone_column { GONE_PID, GONE_DATABASE, GONE_STARTED, GONE_COLUMN_COUNT };
 
@@ -26,9 +34,69 @@ static void report(struct control_gone *gone)
     gone->on_gone(gone);
 }
 
+/* True if it is on another server than the control connection. */
+static bool is_elsewhere(const struct control *control, const struct control_gone *gone)
+{
+    return gone->server_us && gone->server_us != control->identity.postmaster_start_us;
+}
+
 uint64_t control_gone_due_ms(const struct control *control)
 {
-    return link_is_empty(&control->gones) ? UINT64_MAX : control->look_at_ms;
+    LINK_EACH (&control->gones, at) {
+        const struct control_gone *gone = CONTAINER_OF(at, struct control_gone, link);
+        if (!gone->away || !is_elsewhere(control, gone))
+            return control->look_at_ms;
+    }
+    return UINT64_MAX;
+}
+
+/* ---- backends of other servers ---- */
+
+static void leave_away(struct control *control, struct control_gone *gone)
+{
+    log_info("a lost backend is on another server: nobody waits for it", "database",
+             control->database->name, "pid", log_num(gone->backend_pid), NULL);
+    gone->away = true;
+    if (gone->on_away)
+        gone->on_away(gone);
+}
+
+/* The oldest ones give way. */
+static void bound_away(struct control *control)
+{
+    unsigned count = 0;
+    for (struct link *at = control->gones.prev, *before; at != &control->gones; at = before) {
+        before = at->prev;
+        struct control_gone *gone = CONTAINER_OF(at, struct control_gone, link);
+        if (gone->away && is_elsewhere(control, gone) && ++count > CONTROL_AWAY_MAX) {
+            link_remove(&gone->link);
+            gone->on_gone(gone);
+        }
+    }
+}
+
+static bool is_haunted(const struct control *control)
+{
+    LINK_EACH (&control->gones, at) {
+        const struct control_gone *gone = CONTAINER_OF(at, struct control_gone, link);
+        if (gone->away && !is_elsewhere(control, gone))
+            return true;
+    }
+    return false;
+}
+
+void control_gone_identified(struct control *control)
+{
+    atomic_store(&control->database->haunted, is_haunted(control));
+    control->look_at_ms = loop_now_ms(control_loop);
+}
+
+static void exorcise(struct control *control)
+{
+    if (!atomic_load(&control->database->haunted) || is_haunted(control))
+        return;
+    atomic_store(&control->database->haunted, false);
+    stranger_tell(control->database);
 }
 
 /* ---- asking ---- */
@@ -60,7 +128,7 @@ static struct control_gone *first_unasked(struct control *control)
 {
     LINK_EACH (&control->gones, at) {
         struct control_gone *gone = CONTAINER_OF(at, struct control_gone, link);
-        if (!gone->asked)
+        if (!gone->asked && !is_elsewhere(control, gone))
             return gone;
     }
     return NULL;
@@ -94,7 +162,8 @@ static void on_look_row(struct control *control, const PGresult *row)
     uint64_t started_us = strtoull(PQgetvalue(row, 0, GONE_STARTED), NULL, 10);
     LINK_EACH (&control->gones, at) {
         struct control_gone *gone = CONTAINER_OF(at, struct control_gone, link);
-        if (gone->backend_pid != pid || database != control->identity.database_oid)
+        if (gone->backend_pid != pid || database != control->identity.database_oid ||
+            is_elsewhere(control, gone))
             continue;
         if (!gone->backend_start_us)
             gone->backend_start_us = started_us;
@@ -114,13 +183,18 @@ static void on_look_done(struct control *control, const struct control_failure *
         struct control_gone *gone = CONTAINER_OF(at, struct control_gone, link);
         if (!gone->looked_for)
             continue; /* came after the question */
-        if (gone->elsewhere_us && gone->elsewhere_us != incarnation && !gone->postmaster_start_us)
+        if (is_elsewhere(control, gone)) {
+            if (!gone->away)
+                leave_away(control, gone);
             continue;
+        }
         bool restarted = gone->postmaster_start_us && gone->postmaster_start_us != incarnation;
         gone->postmaster_start_us = incarnation;
         if (!gone->seen || restarted)
             report(gone);
     }
+    exorcise(control);
+    bound_away(control);
     control->look_at_ms = loop_now_ms(control_loop) + CONTROL_GONE_LOOK_MS;
     control_end(control);
 }
@@ -193,7 +267,7 @@ void control_await_gone(struct control *control, struct control_gone *gone)
     gone->control = control;
     gone->postmaster_start_us = 0;
     gone->backend_start_us = 0;
-    gone->asked = gone->looked_for = gone->seen = false;
+    gone->away = gone->asked = gone->looked_for = gone->seen = false;
     if (!loop_post(control_loop, &gone->post))
         drop(gone);
 }

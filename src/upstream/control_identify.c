@@ -128,6 +128,7 @@ static void publish_identity(struct control *control)
     control->identity = *identity;
     hosts_keep(&control->walk, control->database);
     control->walk.tried = control->walk.count * control->walk.rounds;
+    control_gone_identified(control);
     control_hooks.on_identity(control->database, &control->identity);
     control_settings_seen(control);
     if (!control->loaded)

@@ -149,6 +149,8 @@ void control_identify_start(struct control *control);
 void control_check_start(struct control *control);
 void catalog_load_start(struct control *control);
 void control_gone_start(struct control *control);
+/* control->identity is that of the server that the connection is on now; before on_identity. */
+void control_gone_identified(struct control *control);
 void control_gone_drop_all(struct control *control);
 /* When control_gone_start is due: 0 at once, UINT64_MAX never. */
 uint64_t control_gone_due_ms(const struct control *control);

@@ -58,14 +58,6 @@ bool stranger_forget(struct server *server)
     return --database->strangers == 0;
 }
 
-uint64_t server_stranger_of(const struct server *server)
-{
-    pool_lock(server->pool);
-    uint64_t started_us = server->stranger ? server->started_us : 0;
-    pool_unlock(server->pool);
-    return started_us;
-}
-
 /* Locked. */
 static void judge_pool(struct pool *pool, bool recycle)
 {
@@ -107,6 +99,11 @@ unsigned database_strangers(struct database *database)
     unsigned strangers = database->strangers;
     pthread_mutex_unlock(&database->mutex);
     return strangers;
+}
+
+bool database_is_barred(struct database *database)
+{
+    return atomic_load(&database->haunted) || database_is_mixed(database);
 }
 
 bool database_is_mixed(struct database *database)

@@ -168,11 +168,41 @@ def test_connections_to_different_servers_cache_nothing(make_proxy, pair):
         assert servers.hits(proxy.cache()) == before, (cached(proxy), proxy.log()[-3500:])
 
 
+def test_a_write_lost_on_another_server_does_not_keep_its_tables_closed(make_proxy, pair):
+    """The control connection stays on its own server and can never see that backend; reads of the table
+    are hits again when no server connection is there any more."""
+    primary, standby = pair
+    standby.promote()
+    spread = hosts(primary, standby, more="load_balance_hosts=round-robin")
+    proxy = make_proxy(primary, databases=spread, default_pool_size=4, home_connections=0)
+    proxy.query("select 1")
+    assert servers.wait_until(lambda: "ready" in str(proxy.console("SHOW CATALOG")), 20)
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(proxy.connect()) for _ in range(4)]
+        for client in clients:
+            client.query("begin; select clock_timestamp()")
+        assert "different servers" in cached(proxy)
+        for client in clients:
+            client.send(wire.query("insert into t select 7; commit; select pg_sleep(30)"))
+        for server in pair:
+            assert servers.wait_until(lambda server=server: server.query(
+                "select count(*) from pg_stat_activity where query like 'insert%' and wait_event = 'PgSleep'")
+                == [["2"]], 10)
+            server.query("select pg_terminate_backend(pid) from pg_stat_activity where query like 'insert%' "
+                         "and wait_event = 'PgSleep'")
+        for client in clients:
+            assert "57P01" in wire.errors_of(client.read_to_end())
+    lost = lambda: {row["name"]: row["value"] for row in proxy.console("SHOW CACHE")}["lost_answers"]
+    assert servers.wait_until(lambda: lost() == "0", 20), lost()
+    log = proxy.log()
+    assert "a lost backend is on another server" in log and "a lost backend is gone" in log
+
+
 def test_a_standby_among_several_hosts_is_not_cached(make_proxy, pair):
     primary, standby = pair
     proxy = make_proxy(primary, databases=hosts(primary, standby, more="target_session_attrs=standby"))
     proxy.query("select 1")
-    assert servers.wait_until(lambda: "standby" in cached(proxy), 20), cached(proxy)
+    assert servers.wait_until(lambda: "standby" in cached(proxy), 20), (cached(proxy), proxy.log())
     for n in range(2, 6):
         primary.query(f"update t set n = {n}")
         assert standby.follows(primary)

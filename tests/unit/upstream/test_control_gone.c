@@ -10,6 +10,7 @@ struct waiting {
     struct control_gone gone;
     unsigned told;
     unsigned dropped;
+    unsigned away;
 };
 
 static void on_gone(struct control_gone *gone)
@@ -20,6 +21,11 @@ static void on_gone(struct control_gone *gone)
 static void on_dropped(struct control_gone *gone)
 {
     CONTAINER_OF(gone, struct waiting, gone)->dropped++;
+}
+
+static void on_away(struct control_gone *gone)
+{
+    CONTAINER_OF(gone, struct waiting, gone)->away++;
 }
 
 static void await_pid(struct waiting *waiting, int pid)
@@ -141,6 +147,51 @@ static void is_proven_after_a_crash(void **state)
     FIXTURE_WAIT(control_state(fixture.control) == CONTROL_READY);
 }
 
+static void one_of_another_server_is_not_waited_for_and_nobody_here_is_terminated(void **state)
+{
+    (void)state;
+    fixture_connect();
+    PGconn *namesake = open_writer("postgres"); /* has the same number */
+    struct waiting waiting = {.gone = {.backend_pid = (uint32_t)PQbackendPID(namesake),
+                                       .server_us = 1,
+                                       .on_gone = on_gone,
+                                       .on_away = on_away}};
+    control_await_gone(fixture.control, &waiting.gone);
+    FIXTURE_WAIT(waiting.away == 1);
+    fixture_run_ms(600);
+    scratch_run_on(namesake, "COMMIT");
+    PQfinish(namesake);
+    assert_int_equal(waiting.told, 0);
+    assert_int_equal(waiting.away, 1);
+    assert_false(database_is_barred(&fixture.database));
+    control_stop_all();
+}
+
+static void back_on_its_server_the_database_is_barred_until_it_is_gone(void **state)
+{
+    (void)state;
+    fixture_connect();
+    PGconn *writer = open_writer("postgres");
+    assert_int_equal(kill(PQbackendPID(writer), SIGSTOP), 0);
+    struct waiting waiting = {.gone = {.backend_pid = (uint32_t)PQbackendPID(writer),
+                                       .server_us = 1,
+                                       .on_gone = on_gone,
+                                       .on_away = on_away}};
+    control_await_gone(fixture.control, &waiting.gone);
+    FIXTURE_WAIT(waiting.away == 1);
+    /* As if the control connection had been elsewhere until now. */
+    waiting.gone.server_us = fixture.events.last_identity.postmaster_start_us;
+    control_verify(fixture.control);
+    FIXTURE_WAIT(database_is_barred(&fixture.database));
+    fixture_run_ms(600);
+    assert_true(database_is_barred(&fixture.database));
+    assert_int_equal(waiting.told, 0);
+    assert_int_equal(kill(PQbackendPID(writer), SIGCONT), 0);
+    FIXTURE_WAIT(waiting.told == 1);
+    assert_false(database_is_barred(&fixture.database));
+    PQfinish(writer);
+}
+
 static void connects_for_it_when_it_can(void **state)
 {
     (void)state;
@@ -205,6 +256,8 @@ int main(void)
         FIXTURE_TEST(a_backend_of_another_database_is_somebody_else),
         FIXTURE_TEST(is_proven_over_a_restart),
         FIXTURE_TEST(is_proven_after_a_crash),
+        FIXTURE_TEST(one_of_another_server_is_not_waited_for_and_nobody_here_is_terminated),
+        FIXTURE_TEST(back_on_its_server_the_database_is_barred_until_it_is_gone),
         FIXTURE_TEST(connects_for_it_when_it_can),
         FIXTURE_TEST(many_at_once),
         FIXTURE_TEST(those_who_wait_at_the_end_are_dropped),
