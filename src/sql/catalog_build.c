@@ -4,7 +4,11 @@
 #include "base/mem.h"
 #include "catalog_query.h"
 
-enum { BLOCK_SIZE = 64 * 1024, OID_DIGITS_MAX = 10 };
+enum {
+    BLOCK_SIZE = 64 * 1024,
+    OID_DIGITS_MAX = 10,
+    NAME_SIZE = 64, /* NAMEDATALEN of Postgres */
+};
 
 struct catalog_block {
     struct catalog_block *next;
@@ -152,15 +156,27 @@ static bool schema_read(struct catalog_builder *builder, struct slice value, con
     return true;
 }
 
+/* A name that is not kept; what is too long for one counts as a name that nobody has. */
+static void name_copy(char out[NAME_SIZE], struct slice value)
+{
+    size_t len = value.len < NAME_SIZE ? value.len : NAME_SIZE - 1;
+
+    memcpy(out, value.data, len);
+    out[len] = '\0';
+}
+
 static bool type_add(struct catalog_builder *builder, const struct slice *values)
 {
     struct catalog_type type = {0};
+    char extension[NAME_SIZE];
 
     if (!oid_read(values[0], &type.oid) || !name_read(builder->catalog, values[1], &type.name) ||
         !bool_read(values[2], &type.builtin) || !char_read(values[3], &type.kind) ||
         !oid_read(values[4], &type.element) || !oid_read(values[5], &type.base) ||
-        !schema_read(builder, values[6], &type.schema))
+        !schema_read(builder, values[6], &type.schema) || !values[7].data)
         return false;
+    name_copy(extension, values[7]);
+    type.known = functions_extension_types_known(extension);
     *BUILDER_ADD(builder, types) = type;
     return true;
 }
@@ -190,6 +206,7 @@ static bool arguments_read(struct catalog_builder *builder, struct slice value,
 static bool function_add(struct catalog_builder *builder, const struct slice *values)
 {
     struct raw_function function = {0};
+    char extension[NAME_SIZE];
     uint32_t defaults;
 
     if (!oid_read(values[0], &function.oid) ||
@@ -197,11 +214,17 @@ static bool function_add(struct catalog_builder *builder, const struct slice *va
         !bool_read(values[2], &function.builtin) ||
         !schema_read(builder, values[3], &function.schema) ||
         !char_read(values[4], &function.volatility) || !char_read(values[5], &function.kind) ||
-        !bool_read(values[6], &function.c_language) || !bool_read(values[7], &function.extension) ||
+        !bool_read(values[6], &function.c_language) || !values[7].data ||
         !oid_read(values[9], &defaults) || !bool_read(values[10], &function.variadic) ||
         !oid_read(values[11], &function.result) || !arguments_read(builder, values[8], &function) ||
         defaults > function.argument_count)
         return false;
+    name_copy(extension, values[7]);
+    function.extension = extension[0] != '\0';
+    function.extension_allowed =
+        function.extension &&
+        functions_extension_read_allowed(extension, function.name, function.volatility,
+                                         function.kind, function.c_language);
     function.in_pg_catalog = strcmp(function.schema, "pg_catalog") == 0;
     function.default_count = (uint16_t)defaults;
     *BUILDER_ADD(builder, functions) = function;

@@ -18,8 +18,9 @@ struct raw_function {
     const char *schema;
     bool builtin; /* made by initdb */
     bool in_pg_catalog;
-    bool c_language; /* C or internal */
-    bool extension;  /* belongs to one */
+    bool c_language;        /* C or internal */
+    bool extension;         /* belongs to one */
+    bool extension_allowed; /* to one that is known, and its result may be cached */
     bool variadic;
     char volatility;
     char kind;

@@ -57,11 +57,12 @@ static bool result_is_denied(const struct catalog_builder *builder,
 
 static void function_judge(const struct catalog_builder *builder, struct raw_function *function)
 {
-    function->read_allowed =
-        function->builtin && function->in_pg_catalog &&
-        (function->kind == 'f' || function->kind == 'a' || function->kind == 'w') &&
-        functions_read_allowed(function->name, function->volatility) &&
-        !function_has_timetz(builder, function) && !result_is_denied(builder, function);
+    bool computes = function->builtin && function->in_pg_catalog &&
+                    (function->kind == 'f' || function->kind == 'a' || function->kind == 'w') &&
+                    functions_read_allowed(function->name, function->volatility);
+    function->read_allowed = (computes || function->extension_allowed) &&
+                             !function_has_timetz(builder, function) &&
+                             !result_is_denied(builder, function);
     if (function->kind == 'p')
         function->effect = FUNCTION_UNKNOWN;
     else if (function->builtin)
@@ -244,8 +245,9 @@ static void operator_names_derive(struct catalog_builder *builder)
         bool left_out = item->builtin ? is_timetz(item->left) || is_timetz(item->right)
                                       : argument_is_foreign(catalog, item->left, function) ||
                                             argument_is_foreign(catalog, item->right, function);
-        bool allowed = item->builtin && function && function->builtin &&
-                       (function->volatility == 'i' || function->volatility == 's');
+        bool allowed = function && !function->builtin && function->read_allowed;
+        if (item->builtin && function && function->builtin)
+            allowed = function->volatility == 'i' || function->volatility == 's';
         for (unsigned scalars = 0; scalars < OPERAND_COMBINATIONS; scalars++) {
             if (!operator_is_elsewhere(catalog, item, scalars))
                 meaning_join(&name->meanings[scalars], left_out, allowed, item->effect);

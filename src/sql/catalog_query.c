@@ -13,6 +13,13 @@
 #define EXPRESSIONS(kind, owner, column, from)                                                     \
     "SELECT '" kind "', " owner ", " column "::text FROM " from " AND " column " IS NOT NULL"
 
+/* The name of the extension that owns what `when` is true of, or ''. */
+#define EXTENSION_OF(table, oid, when)                                                             \
+    " CASE WHEN " when " THEN COALESCE((SELECT e.extname FROM pg_depend d"                         \
+    " JOIN pg_extension e ON e.oid = d.refobjid WHERE d.classid = '" table "'::regclass"           \
+    " AND d.objid = " oid " AND d.deptype = 'e' AND d.refclassid = 'pg_extension'::regclass"       \
+    " LIMIT 1), '') ELSE '' END"
+
 /* clang-format off */
 static const struct {
     const char *text;
@@ -20,13 +27,14 @@ static const struct {
 } queries[CATALOG_QUERY_COUNT] = {
     [CATALOG_QUERY_TYPES] = {
         "SELECT t.oid, t.typname, n.nspname = 'pg_catalog' AND t.oid < 16384, t.typtype,"
-        " CASE WHEN t.typcategory = 'A' THEN t.typelem ELSE 0 END, t.typbasetype, n.nspname"
-        " FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace", 7},
+        " CASE WHEN t.typcategory = 'A' THEN t.typelem ELSE 0 END, t.typbasetype, n.nspname,"
+        EXTENSION_OF("pg_type", "t.oid",
+            "t.oid >= 16384 AND t.typtype = 'b' AND t.typcategory <> 'A'")
+        " FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace", 8},
     [CATALOG_QUERY_FUNCTIONS] = {
         "SELECT p.oid, p.proname, p.oid < 16384, n.nspname, p.provolatile,"
         " p.prokind, l.lanname IN ('c', 'internal'),"
-        " EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass"
-        "  AND d.objid = p.oid AND d.deptype = 'e'),"
+        EXTENSION_OF("pg_proc", "p.oid", "p.oid >= 16384") ","
         " p.proargtypes::text, p.pronargdefaults, p.provariadic <> 0, p.prorettype"
         " FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace"
         " JOIN pg_language l ON l.oid = p.prolang", 12},

@@ -29,7 +29,8 @@ struct catalog_type {
     uint32_t base;    /* of a domain, else 0 */
     char kind;        /* pg_type.typtype */
     bool builtin;
-    bool foreign;   /* a base type of an extension, or an array of one: see overloads below */
+    bool known;     /* a base type of an extension whose types are as safe as built-in ones */
+    bool foreign;   /* another base type of users, or an array of one: see overloads below */
     bool reachable; /* foreign, and some implicit cast makes one from a type that is not */
     bool time;      /* time without time zone, or an array of it */
     bool code;      /* a value that becomes one runs unknown functions (checks of domains, casts

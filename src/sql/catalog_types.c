@@ -97,6 +97,8 @@ static void type_classify(struct catalog *catalog, struct catalog_type *type, un
         type->time = base->time;
         if (base->class != TYPE_DENIED)
             type->class = TYPE_DOMAIN;
+    } else if (type->kind == 'b' && type->known) {
+        type->class = TYPE_SAFE;
     } else if (type->kind == 'b') {
         type->foreign = true;
     }

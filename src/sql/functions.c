@@ -201,7 +201,34 @@ static const struct {
     {"xml2", "xml_"}, /* xpath_table runs SQL */
 };
 
-/* Of these, what changes the session. Sorted. */
+/* Extensions whose types and immutable functions in C know nothing but their arguments. Not here: isn
+ * (isn_weak changes what its types take), PostGIS (reads spatial_ref_sys). Sorted. */
+static const char *const extensions_computing[] = {
+    "btree_gin", "btree_gist", "citext",   "cube", "fuzzystrmatch", "hstore",    "intarray",
+    "ltree",     "pg_trgm",    "pgcrypto", "seg",  "unaccent",      "uuid-ossp", "vector",
+};
+
+/* Of these: makes dates and times of texts. Sorted. */
+static const char *const extension_read_denied[] = {"populate_record"};
+
+/* And stable ones that ask a dictionary, which changes by DDL, as to_tsvector does. Sorted. */
+static const char *const extension_stable_allowed[] = {"unaccent"};
+
+/* The aggregates and the functions in SQL of citext. Sorted. */
+static const char *const citext_aggregates[] = {"max", "min"};
+static const char *const citext_sql[] = {
+    "regexp_match",
+    "regexp_matches",
+    "regexp_replace",
+    "regexp_split_to_array",
+    "regexp_split_to_table",
+    "replace",
+    "split_part",
+    "strpos",
+    "translate",
+};
+
+/* Of the harmless ones, what changes the session. Sorted. */
 static const char *const extension_settings[] = {"isn_weak", "set_limit"};
 
 static const char *const fills_rows[] = {
@@ -287,6 +314,27 @@ enum function_effect functions_extension_effect(const char *extension, const cha
         return LISTED(name, extension_settings) ? FUNCTION_PIN_SETTING : FUNCTION_HARMLESS;
     }
     return FUNCTION_UNKNOWN;
+}
+
+bool functions_extension_types_known(const char *extension)
+{
+    return LISTED(extension, extensions_computing);
+}
+
+bool functions_extension_read_allowed(const char *extension, const char *name, char volatility,
+                                      char kind, bool c_language)
+{
+    bool citext = strcmp(extension, "citext") == 0;
+
+    if (!LISTED(extension, extensions_computing) || LISTED(name, extension_read_denied))
+        return false;
+    if (volatility == 's')
+        return c_language && kind == 'f' && LISTED(name, extension_stable_allowed);
+    if (volatility != 'i')
+        return false;
+    if (kind == 'a')
+        return citext && LISTED(name, citext_aggregates);
+    return kind == 'f' && (c_language || (citext && LISTED(name, citext_sql)));
 }
 
 bool functions_fills_rows(const char *name)

@@ -35,6 +35,16 @@ bool functions_volatile_known(const char *name);
  * write no table, whatever their label, and few leave anything in the session. */
 enum function_effect functions_extension_effect(const char *extension, const char *name);
 
+/* May the result of a function that an extension of this name owns be cached? For those of well-known
+ * ones that compute from their arguments, in C.
+ *
+ * kind  as in pg_proc.prokind. */
+bool functions_extension_read_allowed(const char *extension, const char *name, char volatility,
+                                      char kind, bool c_language);
+
+/* Is what the types of that extension read and print a function of their bytes? */
+bool functions_extension_types_known(const char *extension);
+
 /* True for jsonb_populate_record and its kind, which run the checks of domains inside row types. */
 bool functions_fills_rows(const char *name);
 

@@ -102,6 +102,9 @@ static const char *const schema[] = {
     "CREATE EXTENSION \"uuid-ossp\"",
     "CREATE TABLE uuids (a uuid DEFAULT uuid_generate_v4())",
     "CREATE TABLE words (w citext)",
+    "CREATE TABLE bags (h hstore)",
+    "CREATE EXTENSION isn",
+    "CREATE TABLE isbns (i isbn)",
     "CREATE SEQUENCE seq",
     "CREATE TEMP TABLE temporary (a int)",
 };

@@ -84,6 +84,14 @@ static const char *const cached[] = {
     "SELECT o FROM y AS o",
     "SELECT tz::date FROM clocks",
     "SELECT clocks.t FROM clocks WHERE t > '10:00'",
+    "SELECT w, w = 'A', 'a'::citext = 'A', max(w) FROM words WHERE w = $1 GROUP BY w", /* K03 */
+    "SELECT replace(w, 'a', 'b'), upper(w), w::text FROM words ORDER BY w",
+    "SELECT h -> 'a', h ? 'b', hstore('a', 'b') || h FROM bags WHERE h @> 'a=>1'",
+    "SELECT uuid_generate_v5(uuid_ns_dns(), name) FROM customers",
+    "SELECT to_tsvector('english'::regconfig, name) @@ plainto_tsquery($1::regconfig, 'a') FROM"
+    " customers",
+    "SELECT created_at::timestamptz AT TIME ZONE 'UTC' AT TIME ZONE 'Asia/Tokyo' FROM customers,"
+    " clocks",
 };
 
 static void caches_what_is_proven(void **state)
@@ -183,6 +191,10 @@ static const struct case_reason denied[] = {
     {"SELECT age(created_at) FROM customers", REASON_FUNCTION},
     {"SELECT t AT TIME ZONE 'UTC' FROM clocks", REASON_FUNCTION},
     {"SELECT t::timetz FROM clocks", REASON_TYPE},
+    {"SELECT t AT TIME ZONE 'UTC' AT TIME ZONE 'UTC' FROM clocks", REASON_FUNCTION},
+    {"SELECT s::regconfig FROM plain", REASON_TYPE},
+    {"SELECT 'plain'::regclass", REASON_TYPE},
+    {"SELECT '{english}'::regconfig[]", REASON_TYPE},
     {"SELECT current_setting('x.y', true)", REASON_FUNCTION}, /* S37 */
     {"SELECT set_config('a.b', '1', false)", REASON_FUNCTION},
     {"SELECT version()", REASON_FUNCTION},
@@ -194,8 +206,14 @@ static const struct case_reason denied[] = {
     {"SELECT a FROM (SELECT a FROM plain FOR SHARE) q", REASON_ROW_LOCK},
     {"SELECT a INTO other FROM plain", REASON_SELECT_INTO},
     {"SELECT name COLLATE nocase FROM customers", REASON_TYPE}, /* K04 */
-    {"SELECT w FROM words", REASON_COLUMN_TYPE},                /* K03 */
-    {"SELECT 'a'::citext = 'A'", REASON_TYPE},
+    {"SELECT i FROM isbns", REASON_COLUMN_TYPE},                /* isn_weak says what it takes */
+    {"SELECT 1 FROM isbns", REASON_COLUMN_TYPE},
+    {"SELECT '978-0-393-04002-9'::isbn", REASON_TYPE},
+    {"SELECT is_valid(i) FROM isbns", REASON_FUNCTION},
+    {"SELECT w::date FROM words", REASON_TYPE},
+    {"SELECT populate_record(c, h) FROM customers c, bags", REASON_FUNCTION},
+    {"SELECT c #= h FROM customers c, bags", REASON_OPERATOR},
+    {"SELECT uuid_generate_v4()", REASON_FUNCTION},
     {"SELECT a FROM plain ORDER BY a USING >", REASON_OPERATOR},
     {"SELECT * FROM nowhere", REASON_UNKNOWN_RELATION},
     {"SELECT * FROM s1.plain", REASON_UNKNOWN_RELATION},

@@ -217,7 +217,32 @@ static const struct {
     {"CREATE EXTENSION intarray", "DROP EXTENSION intarray",
      "SELECT a + 1, a - $1, id & 3 FROM plain, customers", REASON_NONE, false},
     {"CREATE EXTENSION intarray", "DROP EXTENSION intarray", "SELECT tags @> $1 FROM customers",
-     REASON_OPERATOR, false},
+     REASON_NONE, false},
+    {"CREATE FUNCTION op_a(int[], int[]) RETURNS bool LANGUAGE sql AS 'SELECT true';"
+     "CREATE OPERATOR @> (LEFTARG = int[], RIGHTARG = int[], FUNCTION = op_a)",
+     "DROP FUNCTION op_a CASCADE", "SELECT tags @> $1 FROM customers", REASON_OPERATOR, false},
+    /* What users add to an extension, or make of its types, is theirs. */
+    {"CREATE FUNCTION own(citext) RETURNS text IMMUTABLE LANGUAGE plpgsql AS"
+     " 'BEGIN RETURN (SELECT a FROM y); END';"
+     "ALTER EXTENSION citext ADD FUNCTION own(citext)",
+     "ALTER EXTENSION citext DROP FUNCTION own(citext); DROP FUNCTION own(citext)",
+     "SELECT own(w) FROM words", REASON_FUNCTION, false},
+    {"CREATE FUNCTION translate(citext, int) RETURNS text IMMUTABLE LANGUAGE sql AS"
+     " 'SELECT a::text FROM y'",
+     "DROP FUNCTION translate(citext, int)", "SELECT translate(w, 'a', 'b') FROM words",
+     REASON_FUNCTION, false},
+    {"CREATE FUNCTION eq(citext, text) RETURNS bool IMMUTABLE LANGUAGE sql AS"
+     " 'SELECT a > 1 FROM y'; CREATE OPERATOR = (LEFTARG = citext, RIGHTARG = text, FUNCTION = eq)",
+     "DROP FUNCTION eq CASCADE", "SELECT w FROM words WHERE w = 'a'", REASON_OPERATOR, false},
+    {"CREATE FUNCTION c(citext) RETURNS timestamptz IMMUTABLE LANGUAGE sql AS"
+     " 'SELECT now() FROM y'; CREATE CAST (citext AS timestamptz) WITH FUNCTION c(citext) AS"
+     " IMPLICIT",
+     "DROP CAST (citext AS timestamptz); DROP FUNCTION c(citext)",
+     "SELECT w FROM words, customers WHERE w > created_at", REASON_TYPE, false},
+    {"CREATE DOMAIN timestamptz AS text", "DROP DOMAIN public.timestamptz",
+     "SELECT name::timestamptz AT TIME ZONE 'UTC' FROM customers, clocks", REASON_TYPE, false},
+    {"CREATE DOMAIN regconfig AS text", "DROP DOMAIN public.regconfig", "SELECT 'a'::regconfig",
+     REASON_TYPE, false},
     {"CREATE FUNCTION s2.op_t(text, text) RETURNS text LANGUAGE plpgsql AS 'BEGIN EXECUTE ''x''; "
      "END';"
      "CREATE OPERATOR + (LEFTARG = text, RIGHTARG = text, FUNCTION = s2.op_t)",

@@ -132,6 +132,7 @@ static void what_applications_send_is_cached(void **state)
     refused = 0;
     assert_true(statements_each("cached.sql", must_be_cached) > 100);
     assert_true(statements_each("applications.sql", must_be_cached) > 70);
+    assert_true(statements_each("extensions.sql", must_be_cached) > 10);
     assert_true(statements_each("features.sql", must_be_cached) > 40);
     assert_int_equal(refused, 0);
 }

@@ -33,3 +33,23 @@ CREATE VIEW recent AS SELECT id FROM blog_post WHERE published_at > now() - inte
 CREATE DOMAIN postal_code AS text CHECK (VALUE ~ '^\d{5}$');
 CREATE DOMAIN positive_price AS numeric(10,2) CHECK (VALUE > 0);
 CREATE TABLE addresses (id int PRIMARY KEY, zip postal_code, price positive_price);
+-- Extensions that make the most overloads: what is cached without them is with them.
+CREATE EXTENSION citext;
+CREATE EXTENSION hstore;
+CREATE EXTENSION ltree;
+CREATE EXTENSION cube;
+CREATE EXTENSION earthdistance;
+CREATE EXTENSION seg;
+CREATE EXTENSION intarray;
+CREATE EXTENSION pg_trgm;
+CREATE EXTENSION unaccent;
+CREATE EXTENSION fuzzystrmatch;
+CREATE EXTENSION pgcrypto;
+CREATE EXTENSION "uuid-ossp";
+CREATE EXTENSION btree_gist;
+CREATE EXTENSION btree_gin;
+CREATE EXTENSION isn;
+CREATE EXTENSION tablefunc;
+CREATE TABLE members (id serial PRIMARY KEY, email citext UNIQUE, name text, attrs hstore, path ltree, box3 cube, weight seg);
+CREATE TABLE books (id int, number isbn);
+CREATE INDEX ON members USING gist (path);
