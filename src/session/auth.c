@@ -7,6 +7,8 @@
  * Source  PostgreSQL manual, "Start-up", "SASL Authentication".
  */
 #include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <stdio.h>
 
 #include "base/clock.h"
@@ -51,17 +53,48 @@ static void ask(struct session *session, uint32_t code, const void *data, size_t
     stream_flush(&session->stream);
 }
 
-/* What the client's proof is compared with. An unknown role gets a secret nobody has. */
+static uint8_t salt_key[32];
+
+static void salt_key_make(void)
+{
+    clock_random(salt_key, sizeof(salt_key));
+}
+
+/* A salt for a role that has none of its own, the same at each login: a stored one does not change
+ * either. */
+static void salt_of(const char *user, uint8_t salt[AUTH_SALT_LEN])
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    uint8_t made[EVP_MAX_MD_SIZE];
+    unsigned made_len = 0;
+    (void)pthread_once(&once, salt_key_make);
+    ASSERT(HMAC(EVP_sha256(), salt_key, sizeof(salt_key), (const unsigned char *)user, strlen(user),
+                made, &made_len) != NULL &&
+           made_len >= AUTH_SALT_LEN);
+    memcpy(salt, made, AUTH_SALT_LEN);
+}
+
+/* What the client's proof is compared with. An unknown role, or one whose secret is of another kind or
+ * spoiled, gets a secret that nobody has: by chance, since making one of a password takes milliseconds,
+ * which would tell the two apart and be anybody's to spend. */
 static void prepare_scram(struct session *session, const char *secret)
 {
     struct login *login = session->login;
     if (is_scram(secret) && pgwire_scram_read_secret(secret, &login->secret) == PGWIRE_OK)
         return;
     uint8_t salt[AUTH_SALT_LEN];
-    clock_random(salt, sizeof(salt));
-    login->mock = login->mock || !secret || is_md5(secret);
-    pgwire_scram_make_secret(login->mock ? "" : secret, salt, sizeof(salt),
-                             PGWIRE_SCRAM_ITERATIONS_DEFAULT, &login->secret);
+    salt_of(session->user, salt);
+    login->mock = login->mock || !secret || is_md5(secret) || is_scram(secret);
+    if (!login->mock) {
+        pgwire_scram_make_secret(secret, salt, sizeof(salt), PGWIRE_SCRAM_ITERATIONS_DEFAULT,
+                                 &login->secret);
+        return;
+    }
+    login->secret.iterations = PGWIRE_SCRAM_ITERATIONS_DEFAULT;
+    login->secret.salt_len = sizeof(salt);
+    memcpy(login->secret.salt, salt, sizeof(salt));
+    clock_random(login->secret.stored_key, sizeof(login->secret.stored_key));
+    clock_random(login->secret.server_key, sizeof(login->secret.server_key));
 }
 
 void auth_begin(struct session *session)

@@ -76,6 +76,29 @@ def test_scram_secret_in_the_userlist(make_proxy, strict):
     assert caught.value.sqlstate == "28P01"
 
 
+def scram_salt(proxy, user):
+    """What the server says of the role's secret before it has seen a proof."""
+    client = proxy.connect(login=False)
+    client.send(wire.startup({"user": user, "database": "postgres"}))
+    client.read_until(b"R")
+    client._scram_begin()
+    answer = client.read_until(b"R")[-1].body[4:].decode()
+    client.abort()
+    return [part for part in answer.split(",") if part[:2] != "r="]
+
+
+def test_the_salt_does_not_tell_which_roles_exist(make_proxy, strict):
+    """Roles that are not there had another salt at each login."""
+    known = {"scram_role": scram_secret(strict, "scram_role"), "md5_role": MD5_OF, "plain_role": PASSWORD}
+    proxy = make_proxy(strict, auth_type="scram-sha-256", userlist=known)
+    salts = {}
+    for user in (*known, "nobody", "nobody else", ""):
+        salts[user] = scram_salt(proxy, user or "n" * 200)
+        assert salts[user] == scram_salt(proxy, user or "n" * 200), user
+        assert [len(part) for part in salts[user]] == [len(part) for part in salts["scram_role"]]
+    assert len({tuple(salt) for salt in salts.values()}) == len(salts)
+
+
 def test_trust_asks_nothing(make_proxy, postgres):
     proxy = make_proxy(postgres, auth_type="trust")
     with proxy.connect() as client:
