@@ -1,4 +1,4 @@
-/* Keys, hits and fills: may this statement be answered from the cache, and may its answer be kept?
+/* Keys and hits: may this statement be answered from the cache, and may its answer be kept?
  *
  * A hit, in order: the session has no state that the key does not hold (status I, not pinned, a
  * profile that may be cached), the text was cut with certainty, the key is built in the host's
@@ -10,7 +10,6 @@
  * tables' stamps, ask Redis, else Postgres; store at ReadyForQuery if every stamp still holds.
  * The database's stamp is noted before the catalog is read: DDL between the two moves it.
  */
-#include "base/flaw.h"
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "session/flight.h"
@@ -36,9 +35,6 @@ struct key_head {
     uint32_t namespace_len;
     uint32_t window_ms; /* 0: cache_window, whatever that is */
 };
-
-static const uint8_t complete_prefix[PREFIX_COMPLETE_LEN] = {'1', 0, 0, 0, 4, '2', 0, 0, 0, 4};
-static const uint8_t ready_idle[READY_LEN] = {'Z', 0, 0, 0, 5, 'I'};
 
 static void bypass(struct session *session, enum reason reason)
 {
@@ -308,31 +304,6 @@ static bool prepare_fill(struct session *session, const struct query *query,
     return true;
 }
 
-static struct entry_key fill_key(const struct fill *fill)
-{
-    return (struct entry_key){.hash = fill->hash,
-                              .bytes = slice_of(buf_head(&fill->key), buf_len(&fill->key))};
-}
-
-/* Keeps an answer in memory until the end of the window in which its statement was sent. */
-static void keep(struct session *session, struct slice answer)
-{
-    struct fill *fill = &session->fill;
-    struct entry_key key = fill_key(fill);
-    uint64_t number;
-    for (unsigned i = 0; i < fill->stamp_count && flaw_is_on(FLAW_STAMPS_FIRST); i++)
-        fill->stamps[i].value = generation_read(fill->stamps[i].word);
-    uint64_t end_ms = window_end_ms(fill->hash, fill->begun_wall_ms, fill->window_ms, &number);
-    enum err err = cache_store(session->host->cache, &key, answer, fill->stamps, fill->stamp_count,
-                               loop_wall_ms(session->host->loop), end_ms);
-    if (err == ERR_OK)
-        counter_add(&session->host->stores, 1);
-    else if (err == ERR_TOO_BIG)
-        counter_add(&session->host->bypass[REASON_TOO_BIG], 1);
-    else
-        counter_add(&session->host->moved, 1);
-}
-
 /* True if what Redis kept stands on exactly the stamps that hold now. */
 static bool same_stamps(const struct fill *fill, const struct redis_found *found)
 {
@@ -359,7 +330,7 @@ static void on_found(void *context, enum err err, const struct redis_found *foun
         if (fill->counts)
             rule_count(fill->counts, session->host->reader, true);
         send_answer(session, found->answer, fill->extended, fill->parsed, false);
-        keep(session, found->answer);
+        fill_keep(session, found->answer);
         fill_end(session);
         session->unit.answered = true;
     } else {
@@ -437,56 +408,4 @@ enum lookup_outcome lookup_query(struct session *session, const struct query *qu
     }
     counter_add(&session->stats->misses, 1);
     return LOOKUP_FORWARD;
-}
-
-void fill_spoil(struct session *session, enum reason reason)
-{
-    struct fill *fill = &session->fill;
-    if (!fill->on || fill->spoiled)
-        return;
-    fill->spoiled = true;
-    fill->reason = reason;
-    counter_add(&session->host->bypass[reason], 1);
-    buf_clear(&fill->answer);
-    flight_end(&fill->flight);
-}
-
-void fill_end(struct session *session)
-{
-    struct fill *fill = &session->fill;
-    fill->on = false;
-    flight_end(&fill->flight); /* before its key goes */
-    buf_clear(&fill->answer);
-    buf_shrink(&fill->answer, 0);
-    buf_clear(&fill->key);
-    buf_shrink(&fill->key, 4096);
-}
-
-void fill_store(struct session *session, struct slice answer)
-{
-    struct fill *fill = &session->fill;
-    if (!fill->on || fill->spoiled || !fill->complete) {
-        fill_end(session);
-        return;
-    }
-    struct buf *whole = &session->host->compose;
-    buf_clear(whole);
-    if (fill->extended)
-        buf_append(whole, complete_prefix, sizeof(complete_prefix));
-    buf_append(whole, buf_head(&fill->answer), buf_len(&fill->answer));
-    buf_append(whole, answer.data, answer.len);
-    buf_append(whole, ready_idle, sizeof(ready_idle));
-    struct slice kept = slice_of(buf_head(whole), buf_len(whole));
-    const struct options *options = &conf_current()->options;
-    if (kept.len > options->max_entry_bytes) {
-        fill_spoil(session, REASON_TOO_BIG);
-    } else {
-        keep(session, kept);
-        struct entry_key key = fill_key(fill);
-        if (session->host->redis && stamps_hold(generation_words, fill->stamps, fill->stamp_count))
-            redis_put(session->host->redis, &key, kept, fill->stamps, fill->stamp_count,
-                      fill->begun_wall_ms, fill->window_ms);
-    }
-    buf_clear(whole);
-    fill_end(session);
 }

@@ -76,50 +76,6 @@ static void pop(struct session *session, struct run *run)
     local_behind(session, run);
 }
 
-/* ---- what may be stored ---- */
-
-static void fill_begin_at(struct session *session, size_t at)
-{
-    if (session->fill.on && session->fill.start == SIZE_MAX)
-        session->fill.start = at;
-}
-
-/* Keeps the part of the answer that lies in a chunk which ends before the answer does. */
-static void fill_keep_chunk(struct session *session, const uint8_t *data, size_t end)
-{
-    struct fill *fill = &session->fill;
-    if (!fill->on || fill->spoiled || fill->start == SIZE_MAX || fill->start >= end)
-        return;
-    if (buf_len(&fill->answer) + (end - fill->start) > conf_current()->options.max_entry_bytes) {
-        fill_spoil(session, REASON_TOO_BIG);
-        return;
-    }
-    buf_append(&fill->answer, data + fill->start, end - fill->start);
-}
-
-static void fill_see(struct session *session, uint8_t type, size_t at)
-{
-    switch (type) {
-    case '1':
-    case '2':
-        break;
-    case 'T':
-    case 'n':
-    case 'D':
-        fill_begin_at(session, at);
-        break;
-    case 'C':
-        fill_begin_at(session, at);
-        session->fill.complete = true;
-        break;
-    case 'Z':
-        break;
-    default:
-        fill_spoil(session, REASON_ANSWER);
-        break;
-    }
-}
-
 /* ---- errors and the end of a unit ---- */
 
 /* Everything owed up to Sync will not be answered. What was to change is undone from the last to the

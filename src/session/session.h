@@ -360,6 +360,15 @@ struct hash128 query_shape(const struct query *query);
 bool query_has_magic_date(const struct query *query);
 /* The verdict on a text; borrowed until the next call on this host. */
 const struct verdict *lookup_verdict(struct session *session, const struct query *query);
+
+/* ---- fill.c: an answer that is kept on its way ---- */
+struct entry_key fill_key(const struct fill *fill); /* borrowed from it */
+/* Keeps an answer in memory until the end of the window in which its statement was sent. */
+void fill_keep(struct session *session, struct slice answer);
+/* A message of this type begins at `at` of the chunk at hand: is it one that may be kept? */
+void fill_see(struct session *session, uint8_t type, size_t at);
+/* Keeps the part of the answer that lies in a chunk which ends before the answer does. */
+void fill_keep_chunk(struct session *session, const uint8_t *data, size_t end);
 /* ReadyForQuery came with status I: stores the answer if it may be. `answer` is the part of it
  * in the chunk at hand. */
 void fill_store(struct session *session, struct slice answer);

@@ -33,6 +33,8 @@ static inline bool settings_read_committed(const struct session *session)
            !settings_find(session->settings, "default_transaction_isolation");
 }
 
+/* Savepoints come and go that are not followed, among several statements of one Query. */
+void settings_lose_savepoints(struct session *session);
 /* CommandComplete came for `entry`. */
 void settings_complete(struct session *session, const struct owed_entry *entry,
                        struct pgwire_slice tag);

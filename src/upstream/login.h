@@ -25,6 +25,8 @@ enum login_phase {
     LOGIN_PROBING,
 };
 
+#define CONNECTION_FAILURE "08006"
+
 enum { LOGIN_MESSAGE_MAX = 1 << 20, LOGIN_WELCOME_MAX = 65536 };
 
 struct login {
@@ -59,6 +61,16 @@ struct login {
 
 /* Ends the login: tells the pool, closes the server; login is gone after it. */
 void login_fail(struct server *server, const char *sqlstate, const char *message);
+
+void login_free(struct login *login);
+
+/* --- login_connect.c --- */
+/* No host is left to try. */
+void login_fail_to_connect(struct server *server, const char *why);
+/* True if there is another host to try. */
+bool login_has_more_hosts(const struct login *login);
+/* This host will not do: on to the next one, or the end. */
+void login_leave_host(struct server *server, const char *why);
 
 /* --- login_auth.c --- */
 void login_choose_secret(struct login *login);
