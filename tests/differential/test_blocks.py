@@ -133,7 +133,7 @@ def play(steps, connect, first_new_oid):
     for who, name, data in steps:
         try:
             answer = [without_place(compare.rename_oids(m, names)) for m in clients[who].ask(data)]
-        except OSError as error:
+        except (OSError, wire.Silence) as error:
             raise AssertionError(f"no answer to {name}; before: {[n[1] for n in notes[-8:]]}") from error
         notes.append((f"session {who}", name, answer))
     for client in clients:

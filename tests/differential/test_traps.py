@@ -1,6 +1,4 @@
 """Each protocol script of traps.py, played to Postgres directly and through pgrecall: byte for byte."""
-import socket
-
 import pytest
 
 import traps
@@ -79,7 +77,7 @@ def transcript(connect, steps, last):
     try:
         client.socket.settimeout(20)
         return play(client, steps, last)
-    except socket.timeout:
+    except wire.Silence:
         raise AssertionError("no answer in 20 seconds") from None
     finally:
         client.close()

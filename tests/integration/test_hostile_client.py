@@ -35,7 +35,7 @@ def outcome(connect, units):
                         break
             except (wire.Closed, ConnectionError):
                 return [*heard, "closed"]
-            except TimeoutError:
+            except wire.Silence:
                 return [*heard, "silence"]
     return heard
 
@@ -336,7 +336,7 @@ def test_mutated_traffic(attacked, seed):
             data = b"".join(chance.choices(TRAFFIC, k=3))
             with attacked.connect() as client:
                 client.socket.settimeout(0.05)
-                with contextlib.suppress(OSError, ValueError, wire.Closed):
+                with contextlib.suppress(OSError, ValueError, wire.Closed, wire.Silence):
                     client.send(mutate(chance, data))
                     client.read_until(b"Z", 3)
                 if turn % 2:

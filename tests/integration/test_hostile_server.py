@@ -136,7 +136,7 @@ def taken(proxy):
 
 
 def rows_heard(client):
-    """Rows until the first ReadyForQuery, silence, or the end."""
+    """Rows until the first ReadyForQuery or the end."""
     rows = []
     with contextlib.suppress(wire.Closed, OSError, ValueError):
         while True:
@@ -157,7 +157,9 @@ def test_lie(lied_to, name, extended):
     with lied_to.connect(timeout=PATIENCE) as bystander:
         with lied_to.connect(timeout=0.5 if name == "silence" else PATIENCE) as client:
             client.send(wire.extended(lie) if extended else wire.query(lie))
-            rows = rows_heard(client)
+            rows = []
+            with contextlib.suppress(wire.Silence) if name == "silence" else contextlib.nullcontext():
+                rows = rows_heard(client)
             # A row of the liar's own may pass; a row that it broke off must not.
             assert rows in ([], [["666"]])
             client.abort()

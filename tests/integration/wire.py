@@ -25,6 +25,11 @@ class Closed(Exception):
     """The other side closed the connection."""
 
 
+class Silence(Exception):
+    """Nothing came, or nothing was taken, within the timeout. No OSError: a test that lets a
+    connection end does not let it hang."""
+
+
 class ServerError(Exception):
     """An ErrorResponse where none was expected; .fields by letter, .sqlstate."""
 
@@ -225,11 +230,17 @@ class Wire:
         self.socket.close()
 
     def send(self, *parts):
-        self.socket.sendall(b"".join(parts))
+        try:
+            self.socket.sendall(b"".join(parts))
+        except TimeoutError:
+            raise Silence("what was sent is not taken") from None
 
     def _fill(self, size):
         while len(self.buffer) < size:
-            data = self.socket.recv(max(65536, size - len(self.buffer)))
+            try:
+                data = self.socket.recv(max(65536, size - len(self.buffer)))
+            except TimeoutError:
+                raise Silence(f"nothing comes; before: {self.buffer[:100]}") from None
             if not data:
                 raise Closed()
             self.buffer += data
@@ -272,7 +283,7 @@ class Wire:
         try:
             self._fill(1)
             return False
-        except socket.timeout:
+        except Silence:
             return True
         finally:
             self.socket.settimeout(timeout)
