@@ -6,11 +6,11 @@ kept, no backend stays taken, and everybody else gets right answers."""
 import contextlib
 import socket
 import struct
-import threading
 import time
 
 import pytest
 
+import between
 import servers
 import wire
 
@@ -68,47 +68,19 @@ LIES = {
 }
 
 
-class Liar:
-    def __init__(self, port):
-        self.upstream = port
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        with contextlib.suppress(OSError):
-            while True:
-                near, _ = self.listener.accept()
-                far = socket.create_connection(("127.0.0.1", self.upstream))
-                threading.Thread(target=self.pass_answers, args=(far, near), daemon=True).start()
-                threading.Thread(target=self.pass_requests, args=(near, far), daemon=True).start()
-
-    def pass_answers(self, far, near):
-        with contextlib.suppress(OSError):
-            while data := far.recv(65536):
-                near.sendall(data)
-        with contextlib.suppress(OSError):
-            near.shutdown(socket.SHUT_RDWR)
-
-    def pass_requests(self, near, far):
-        with contextlib.suppress(OSError), near, far:
-            while data := near.recv(65536):
-                lie = next((lie for name, lie in LIES.items() if f"lie: {name} *".encode() in data), None)
-                if lie is None:
-                    far.sendall(data)
-                    continue
-                for piece in lie:
-                    if piece is CLOSE:
-                        near.shutdown(socket.SHUT_RDWR)
-                        far.shutdown(socket.SHUT_RDWR)
-                        return
-                    near.sendall(piece)
-                    time.sleep(0.02)
-
-    def close(self):
-        # An accept under way does not end with the descriptor.
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
+class Liar(between.Between):
+    def request(self, data, near, far):
+        lie = next((lie for name, lie in LIES.items() if f"lie: {name} *".encode() in data), None)
+        if lie is None:
+            far.sendall(data)
+            return
+        for piece in lie:
+            if piece is CLOSE:
+                near.shutdown(socket.SHUT_RDWR)
+                far.shutdown(socket.SHUT_RDWR)
+                return
+            near.sendall(piece)
+            time.sleep(0.02)
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +91,7 @@ def lied_to(postgres):
         databases={"*": f"host=127.0.0.1 port={liar.port}"},
         default_pool_size=3,
         query_wait_timeout="10s",
+        shutdown_timeout="1s",
         server_connect_timeout="5s",
     )
     try:

@@ -3,10 +3,10 @@ cached while server connections may lead to different servers."""
 
 import contextlib
 import subprocess
-import threading
 
 import pytest
 
+import between
 import servers
 import wire
 
@@ -36,10 +36,9 @@ class Standby(servers.Postgres):
         assert self.query("select pg_promote(true, 60)") == [["t"]]
 
 
-@pytest.fixture
-def pair(own_postgres):
+@contextlib.contextmanager
+def followed(primary):
     """A primary and its standby, with a table t that holds 1."""
-    primary = own_postgres(settings=("max_wal_senders = 5",))
     primary.query("create table t (n int); insert into t values (1)")
     standby = Standby(primary)
     try:
@@ -47,6 +46,24 @@ def pair(own_postgres):
     finally:
         standby.stop()
         standby.remove()
+
+
+@pytest.fixture
+def pair(own_postgres):
+    with followed(own_postgres()) as both:
+        yield both
+
+
+@pytest.fixture(scope="module")
+def lasting_pair():
+    """One for all tests that leave both as they are."""
+    primary = servers.Postgres()
+    try:
+        with followed(primary) as both:
+            yield both
+    finally:
+        primary.stop()
+        primary.remove()
 
 
 def hosts(*postgres, more=""):
@@ -85,7 +102,8 @@ def test_all_hosts_dead_is_said(make_proxy, postgres):
 
 @pytest.mark.parametrize("attrs, expected", [
     ("any", 0), ("read-write", 0), ("primary", 0), ("read-only", 1), ("standby", 1), ("prefer-standby", 1)])
-def test_target_session_attrs(make_proxy, pair, attrs, expected):
+def test_target_session_attrs(make_proxy, lasting_pair, attrs, expected):
+    pair = lasting_pair
     for order in (pair, pair[::-1]):
         proxy = make_proxy(pair[0], databases=hosts(*order, more=f"target_session_attrs={attrs}"))
         want = order[0] if attrs == "any" else pair[expected]
@@ -209,41 +227,11 @@ def test_a_standby_among_several_hosts_is_not_cached(make_proxy, pair):
         assert proxy.query("select n from t") == [[str(n)]]
 
 
-class Switch:
-    """A port behind which one server after the other stands, as behind an address that moves."""
-
-    def __init__(self, port):
-        self.target = port
-        self.listener = servers.socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        self.thread = threading.Thread(target=self.accept, daemon=True)
-        self.thread.start()
-
-    def accept(self):
-        with contextlib.suppress(OSError):
-            while True:
-                near, _ = self.listener.accept()
-                far = servers.socket.create_connection(("127.0.0.1", self.target))
-                for one, other in ((near, far), (far, near)):
-                    threading.Thread(target=self.pump, args=(one, other), daemon=True).start()
-
-    @staticmethod
-    def pump(one, other):
-        with contextlib.suppress(OSError):
-            while data := one.recv(65536):
-                other.sendall(data)
-        with contextlib.suppress(OSError):
-            other.shutdown(servers.socket.SHUT_RDWR)
-
-    def close(self):
-        self.listener.close()
-
-
 def test_an_address_that_moves_to_another_server(make_proxy, pair):
     """The control connection and old server connections stay where they were, and alive: the first new
     one that reaches the other server ends the cache until all are there."""
     primary, standby = pair
-    switch = Switch(primary.port)
+    switch = between.Between(primary.port)
     proxy = make_proxy(primary, databases={"*": f"host=127.0.0.1 port={switch.port}"}, workers=1,
                        home_connections=0)
     proxy.wait_for_catalog()

@@ -4,13 +4,11 @@ read are served from the cache, and everything a client sees is what it would se
 That Postgres was or was not asked is proved by its log, which has every statement (hazard.Lab).
 """
 
-import contextlib
 import re
-import socket
-import threading
 
 import pytest
 
+import between
 import hazard
 import servers
 import wire
@@ -408,35 +406,11 @@ def test_hits_keep_a_block_from_being_idle_and_a_lazy_block_may_be_idle(make_pro
     postgres.query("drop table patient")
 
 
-class Spoiler:
-    """Between pgrecall and Postgres: what is sent passes, but for BEGINs that are to fail."""
+class Spoiler(between.Between):
+    """What is sent passes, but for BEGINs that are to fail."""
 
-    def __init__(self, port):
-        self.upstream = port
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        with contextlib.suppress(OSError):
-            while True:
-                near, _ = self.listener.accept()
-                far = socket.create_connection(("127.0.0.1", self.upstream))
-                threading.Thread(target=self.carry, args=(far, near), daemon=True).start()
-                threading.Thread(target=self.carry, args=(near, far), daemon=True).start()
-
-    @staticmethod
-    def carry(source, target):
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                target.sendall(data.replace(b"begin /* fails */", b"bogus /* fails */"))
-        for end in (source, target):
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-
-    def close(self):
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
+    def request(self, data, near, far):
+        far.sendall(data.replace(b"begin /* fails */", b"bogus /* fails */"))
 
 
 @pytest.fixture(scope="module")
