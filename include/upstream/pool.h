@@ -144,9 +144,13 @@ void pools_start(struct loop *loop);
  * thread, while it runs; its sessions are gone: nobody on it waits or uses a server. */
 void pools_stop(struct loop *loop);
 
-/* Counts of one pool at one moment, for SHOW POOLS and SHOW LISTS. */
+/* Counts of one pool at one moment, for SHOW POOLS and SHOW LISTS. Each server whose socket is open is
+ * in one of `idle`, `active`, `login`, `resetting` and `canceled`. */
 struct pool_counts {
-    unsigned idle, active, login, resetting, canceling, waiting;
+    unsigned idle, active, login, resetting;
+    unsigned canceled;  /* given back, and kept until no cancel can hit its next user */
+    unsigned canceling; /* cancel requests under way, connections of their own */
+    unsigned waiting;
     uint64_t maxwait_us;
 };
 void pool_count(struct pool *pool, struct pool_counts *out);

@@ -117,6 +117,12 @@ void server_discard(struct server *server);
 
 const char *server_state_text(enum server_state state);
 
+/* It was given back, and is kept for cancels that are under way. Under database->mutex. */
+static inline bool server_is_canceled(const struct server *server)
+{
+    return server->state == SERVER_ACTIVE && server->releasing && server->cancels_under_way;
+}
+
 /* Begins to cancel what an ACTIVE server runs: opens a connection of its own, sends CancelRequest,
  * waits for the server to close it (at most cancel_wait_timeout). Until then server_release holds
  * the server back, so that the cancel cannot hit anyone else. */

@@ -167,6 +167,7 @@ static void add_pool(struct metrics *out, const char *database, struct pool *poo
         const char *state;
         unsigned count;
     } states[] = {{"active", counts.active},
+                  {"being_canceled", counts.canceled},
                   {"idle", counts.idle},
                   {"login", counts.login},
                   {"tested", counts.resetting}};
@@ -244,7 +245,7 @@ static struct reach reach_of(struct database *database)
         struct pool_counts counts;
         pool_count(pool, &counts);
         reach.logged_in |= atomic_load(&pool->stats->logins) > 0;
-        reach.connected |= counts.idle + counts.active + counts.resetting > 0;
+        reach.connected |= counts.idle + counts.active + counts.canceled + counts.resetting > 0;
     }
     return reach;
 }

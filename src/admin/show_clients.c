@@ -121,7 +121,7 @@ static void add_server(void *context, const struct server *server)
         .type = "S",
         .user = line && line->user ? line->user : servers->pool->role,
         .database = servers->database->name,
-        .state = server_state_text(server->state),
+        .state = server_is_canceled(server) ? "being_canceled" : server_state_text(server->state),
         .address = line && line->host ? line->host : "unix",
         .application_name = client ? client->view.application_name : "",
         .port = line ? line->port : 0,

@@ -160,8 +160,8 @@ static void add_pool(struct rows *rows, const char *database, const char *user,
                                 0,
                                 0,
                                 counts->active,
-                                0,
                                 counts->canceling,
+                                counts->canceled,
                                 counts->idle,
                                 0,
                                 counts->resetting,
@@ -282,7 +282,7 @@ static void finish_lists(struct request *request, const struct gather *gather)
             struct pool_counts counts;
             pool_count(pool, &counts);
             sum.idle += counts.idle;
-            sum.active += counts.active + counts.login + counts.resetting;
+            sum.active += counts.active + counts.canceled + counts.login + counts.resetting;
         }
     }
     struct rows *rows = &request->rows;

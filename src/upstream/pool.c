@@ -267,12 +267,22 @@ void pool_count(struct pool *pool, struct pool_counts *out)
     pool_lock(pool);
     *out = (struct pool_counts){
         .idle = length_of(&pool->idle),
-        .active = length_of(&pool->active),
         .login = length_of(&pool->login),
-        .resetting = length_of(&pool->resetting),
         .canceling = pool->canceling,
         .waiting = length_of(&pool->waiters),
     };
+    LINK_EACH (&pool->active, at) {
+        if (server_is_canceled(CONTAINER_OF(at, struct server, link)))
+            out->canceled++;
+        else
+            out->active++;
+    }
+    LINK_EACH (&pool->resetting, at) {
+        if (CONTAINER_OF(at, struct server, link)->state == SERVER_MOVING)
+            out->idle++;
+        else
+            out->resetting++;
+    }
     struct link *first = link_first(&pool->waiters);
     if (first)
         out->maxwait_us =

@@ -24,7 +24,7 @@ def clients_of(row):
 
 
 def servers_of(row):
-    return sum(row.get(name, 0) for name in ("sv_active", "sv_idle", "sv_used", "sv_tested", "sv_login"))
+    return sum(row.get(name, 0) for name in ("sv_active", "sv_being_canceled", "sv_idle", "sv_used", "sv_tested", "sv_login"))
 
 
 def test_500_clients_on_5_server_connections(make_proxy, postgres, tmp_path):

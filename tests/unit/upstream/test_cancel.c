@@ -28,7 +28,8 @@ static void cancel_and_release(void *argument)
     server_release(server, false);
     struct pool_counts counts = pool_counts_of(client);
     assert_int_equal(counts.idle, 0);
-    assert_int_equal(counts.active, 1);
+    assert_int_equal(counts.active, 0);
+    assert_int_equal(counts.canceled, 1);
     assert_int_equal(counts.canceling, 2);
 }
 
