@@ -322,7 +322,7 @@ static bool waits_for_settings(struct session *session)
         return false;
     if (!login->settings_since_ms)
         login->settings_since_ms = now_ms;
-    return now_ms - login->settings_since_ms < SESSION_PROVING_MS;
+    return now_ms - login->settings_since_ms < SESSION_SETTINGS_MS;
 }
 
 void auth_learn_facts(struct session *session)

@@ -122,6 +122,8 @@ static void refuse_unit(struct session *session)
     stream_write(&session->stream, buf_head(&out), buf_len(&out));
     buf_fini(&out);
     session_move(session, SESSION_READY);
+    if (!unit_keeps_server(session))
+        session_release_server(session); /* that it had before the catalog came */
     session->unit.refused = true;
     stream_resume(&session->stream);
 }

@@ -105,7 +105,8 @@ void session_release_server(struct session *session)
     bool idle = session->status == 'I' || transaction_is_ours(&session->transaction);
     bool certain = idle && !session->dirty && !session->owed.count && !session->unit.relay_left &&
                    !closing_is_on(&session->closing) &&
-                   (session->state == SESSION_READY || session->state == SESSION_DRAINING) &&
+                   (session->state == SESSION_READY || session->state == SESSION_PROVING ||
+                    session->state == SESSION_DRAINING) &&
                    !session->unit.pass_left;
     if (!certain) {
         session_drop_server(session);

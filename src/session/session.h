@@ -74,8 +74,9 @@ enum {
     SESSION_STATEMENTS_MAX = 65536,    /* named statements of one client */
     SESSION_PORTALS_MAX = 1024,
     SESSION_SECRET_MAX = 32,
-    SESSION_ABSENT_MS = 1000, /* between two questions whether a client still reads */
-    SESSION_PROVING_MS = 2000 /* how long a statement waits for a catalog that is on its way */
+    SESSION_ABSENT_MS = 1000,   /* between two questions whether a client still reads */
+    SESSION_PROVING_MS = 10000, /* how long a statement waits for a catalog that is on its way */
+    SESSION_SETTINGS_MS = 2000  /* and a login for settings that may have changed */
 };
 
 /* What a client's name for a prepared statement stands for. */
@@ -116,7 +117,8 @@ struct unit {
     bool begun;     /* it was looked at: the fields below hold */
     bool coalesced; /* it waited for another's fetch: not again */
     uint64_t coalescing_since_ms;
-    bool blind; /* no catalog came in time: it goes on without */
+    bool blind;        /* no catalog came in time: it goes on without */
+    bool waited_fresh; /* the catalog was fresh when it began to wait for a backend */
     uint64_t proving_since_ms;
     bool forward;       /* decided: it goes to the backend */
     bool open;          /* ACTIVE: more messages of it are to come from the client */

@@ -93,6 +93,8 @@ size_t unit_forward(struct session *session, const uint8_t *data, size_t len)
             session->waiter.wants_home = false;
             session->waiter.on_ready = on_ready;
             session->waiter.on_failed = on_failed;
+            unit->waited_fresh = realm_catalog_is_fresh(session->database->realm);
+            unit->proving_since_ms = 0;
             session_move(session, SESSION_WAITING);
             pool_wait(&session->waiter);
             return 0;
@@ -121,6 +123,11 @@ size_t unit_forward(struct session *session, const uint8_t *data, size_t len)
 }
 
 /* ---- without a catalog ---- */
+
+bool unit_was_overtaken(const struct session *session)
+{
+    return session->unit.waited_fresh && !realm_catalog_is_fresh(session->database->realm);
+}
 
 bool unit_waits_for_catalog(struct session *session, const struct query *query)
 {
@@ -171,6 +178,17 @@ static bool answer_deallocate(struct session *session, const struct query *query
     return true;
 }
 
+static bool overtaken_query_waits(struct session *session, const struct pgwire_frame *frame,
+                                  size_t len)
+{
+    struct pgwire_slice text;
+    if (len < frame->len || pgwire_read_text(frame->body, frame->body_len, &text) != PGWIRE_OK)
+        return unit_waits_for_catalog(session, NULL);
+    struct query query = {.text = session_slice(text)};
+    query_scan(session->host, &query);
+    return unit_waits_for_catalog(session, &query);
+}
+
 static size_t take_query(struct session *session, const struct pgwire_frame *frame,
                          const uint8_t *data, size_t len)
 {
@@ -183,8 +201,11 @@ static size_t take_query(struct session *session, const struct pgwire_frame *fra
         session->unnamed_id = 0;
         return frame->len;
     }
-    if (unit->forward)
+    if (unit->forward) {
+        if (UNLIKELY(unit_was_overtaken(session)) && overtaken_query_waits(session, frame, len))
+            return 0;
         return unit_forward(session, data, len);
+    }
     struct pgwire_slice text;
     if (len < frame->len || pgwire_read_text(frame->body, frame->body_len, &text) != PGWIRE_OK)
         return unit_forward(session, data, len);

@@ -18,5 +18,9 @@ size_t unit_forward(struct session *session, const uint8_t *data, size_t len);
  * `query` NULL: several statements, not looked at one by one. */
 bool unit_waits_for_catalog(struct session *session, const struct query *query);
 
+/* The catalog was fresh when the unit at hand began to wait for its backend, and is not any more: then it
+ * waits again, with its backend. */
+bool unit_was_overtaken(const struct session *session);
+
 /* ---- unit_batch.c ---- */
 size_t unit_take_batch(struct session *session, const uint8_t *data, size_t len);

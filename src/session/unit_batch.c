@@ -171,11 +171,25 @@ static size_t answer_block(struct session *session, const struct message *messag
     return messages[answered].at; /* there is a Sync at least */
 }
 
+static bool overtaken_batch_waits(struct session *session, const uint8_t *data, size_t len)
+{
+    struct message messages[SESSION_UNIT_MESSAGES];
+    struct query query = {0};
+    unsigned count = 0;
+    size_t whole = walk_unit(session, data, len, messages, &count);
+    bool one = whole && whole != SIZE_MAX && count <= SESSION_UNIT_MESSAGES &&
+               is_one_statement(session, messages, count, &query);
+    return unit_waits_for_catalog(session, one ? &query : NULL);
+}
+
 size_t unit_take_batch(struct session *session, const uint8_t *data, size_t len)
 {
     struct unit *unit = &session->unit;
-    if (unit->begun && unit->forward)
+    if (unit->begun && unit->forward) {
+        if (UNLIKELY(unit_was_overtaken(session)) && overtaken_batch_waits(session, data, len))
+            return 0;
         return unit_forward(session, data, len);
+    }
     struct message messages[SESSION_UNIT_MESSAGES];
     unsigned count = 0;
     size_t whole = walk_unit(session, data, len, messages, &count);
