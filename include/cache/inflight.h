@@ -36,6 +36,7 @@ struct flight {
 struct flight_waiter {
     struct link link;
     struct flight *flight;
+    bool again; /* when woken: another fetch may do better */
     /* The fetch has ended. Called by the leader's thread under the mutex: it may only send word to
      * the waiter's thread. */
     void (*wake)(struct flight_waiter *waiter);
@@ -52,8 +53,9 @@ enum flight_role flight_join(const struct entry_key *key, const struct stamp *st
                              unsigned stamp_count, struct flight *flight,
                              struct flight_waiter *waiter);
 
-/* The answer was stored, or will not be: wakes all who wait. Of a flight that is off: nothing. */
-void flight_end(struct flight *flight);
+/* The answer was stored, or will not be: wakes all who wait. `again` false: nor will any other answer to
+ * this key be, as far as one can tell. Of a flight that is off: nothing. */
+void flight_end(struct flight *flight, bool again);
 
 /* Waits no longer. When it returns, wake has been called or will not be. */
 void flight_leave(struct flight_waiter *waiter);

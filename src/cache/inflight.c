@@ -68,7 +68,7 @@ enum flight_role flight_join(const struct entry_key *key, const struct stamp *st
     return role;
 }
 
-void flight_end(struct flight *flight)
+void flight_end(struct flight *flight, bool again)
 {
     struct link *first;
 
@@ -85,6 +85,7 @@ void flight_end(struct flight *flight)
         struct flight_waiter *waiter = CONTAINER_OF(first, struct flight_waiter, link);
         link_remove(first);
         waiter->flight = NULL;
+        waiter->again = again;
         waiter->wake(waiter);
     }
     flight->on = false;

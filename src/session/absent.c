@@ -33,8 +33,10 @@ void absent_drain(struct session *session)
         return;
     }
     local_answer_stop(session);
-    if (session->fill.on)
+    if (session->fill.on) {
+        flight_end(&session->fill.flight, true);
         fill_spoil(session, REASON_ANSWER);
+    }
     if (only_reads(session))
         server_cancel(session->server);
     session_move(session, SESSION_DRAINING);

@@ -409,3 +409,58 @@ enum lookup_outcome lookup_query(struct session *session, const struct query *qu
     counter_add(&session->stats->misses, 1);
     return LOOKUP_FORWARD;
 }
+<<<<<<< Updated upstream
+=======
+
+void fill_spoil(struct session *session, enum reason reason)
+{
+    struct fill *fill = &session->fill;
+    if (!fill->on || fill->spoiled)
+        return;
+    fill->spoiled = true;
+    fill->reason = reason;
+    counter_add(&session->host->bypass[reason], 1);
+    buf_clear(&fill->answer);
+    flight_end(&fill->flight, reason != REASON_ANSWER && reason != REASON_TOO_BIG);
+}
+
+void fill_end(struct session *session)
+{
+    struct fill *fill = &session->fill;
+    fill->on = false;
+    flight_end(&fill->flight, true); /* before its key goes */
+    buf_clear(&fill->answer);
+    buf_shrink(&fill->answer, 0);
+    buf_clear(&fill->key);
+    buf_shrink(&fill->key, 4096);
+}
+
+void fill_store(struct session *session, struct slice answer)
+{
+    struct fill *fill = &session->fill;
+    if (!fill->on || fill->spoiled || !fill->complete) {
+        fill_end(session);
+        return;
+    }
+    struct buf *whole = &session->host->compose;
+    buf_clear(whole);
+    if (fill->extended)
+        buf_append(whole, complete_prefix, sizeof(complete_prefix));
+    buf_append(whole, buf_head(&fill->answer), buf_len(&fill->answer));
+    buf_append(whole, answer.data, answer.len);
+    buf_append(whole, ready_idle, sizeof(ready_idle));
+    struct slice kept = slice_of(buf_head(whole), buf_len(whole));
+    const struct options *options = &conf_current()->options;
+    if (kept.len > options->max_entry_bytes) {
+        fill_spoil(session, REASON_TOO_BIG);
+    } else {
+        keep(session, kept);
+        struct entry_key key = fill_key(fill);
+        if (session->host->redis && stamps_hold(generation_words, fill->stamps, fill->stamp_count))
+            redis_put(session->host->redis, &key, kept, fill->stamps, fill->stamp_count,
+                      fill->begun_wall_ms, fill->window_ms);
+    }
+    buf_clear(whole);
+    fill_end(session);
+}
+>>>>>>> Stashed changes

@@ -115,7 +115,9 @@ enum unit_ask { UNIT_ASK_NOT, UNIT_ASK_FIRST, UNIT_ASKED, UNIT_ASK_FAILED };
 /* The unit at hand. */
 struct unit {
     bool begun;     /* it was looked at: the fields below hold */
-    bool coalesced; /* it waited for another's fetch: not again */
+    bool coalesced; /* it waited for another's fetch */
+    bool alone;     /* it does not wait for one again */
+    uint8_t fetches_awaited;
     uint64_t coalescing_since_ms;
     bool blind;        /* no catalog came in time: it goes on without */
     bool waited_fresh; /* the catalog was fresh when it began to wait for a backend */

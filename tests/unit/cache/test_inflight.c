@@ -41,9 +41,9 @@ static void second_reader_of_a_key_waits_and_is_woken_once(void **state)
     assert_int_equal(flight_join(&key, before, 2, &flight, &waiter), FLIGHT_LEADS);
     assert_int_equal(flight_join(&key, before, 2, &none, &waiter), FLIGHT_WAITS);
     assert_false(none.on);
-    flight_end(&flight);
+    flight_end(&flight, true);
     assert_int_equal(woken, 1);
-    flight_end(&flight);
+    flight_end(&flight, true);
     flight_leave(&waiter);
     assert_int_equal(woken, 1);
 }
@@ -57,9 +57,9 @@ static void reader_with_other_stamps_leads_a_fetch_that_later_ones_wait_for(void
     assert_int_equal(flight_join(&key, before, 2, &older, NULL), FLIGHT_LEADS);
     assert_int_equal(flight_join(&key, after, 2, &newer, &waiter), FLIGHT_LEADS);
     assert_int_equal(flight_join(&key, after, 2, &none, &waiter), FLIGHT_WAITS);
-    flight_end(&older);
+    flight_end(&older, true);
     assert_int_equal(woken, 0);
-    flight_end(&newer);
+    flight_end(&newer, true);
     assert_int_equal(woken, 1);
 }
 
@@ -71,8 +71,8 @@ static void reader_with_fewer_stamps_does_not_wait(void **state)
     struct flight_waiter waiter = {.wake = on_wake};
     assert_int_equal(flight_join(&key, before, 2, &flight, NULL), FLIGHT_LEADS);
     assert_int_equal(flight_join(&key, before, 1, &other, &waiter), FLIGHT_LEADS);
-    flight_end(&flight);
-    flight_end(&other);
+    flight_end(&flight, true);
+    flight_end(&other, true);
     assert_int_equal(woken, 0);
 }
 
@@ -85,8 +85,8 @@ static void equal_hash_with_other_bytes_is_another_key(void **state)
     struct flight_waiter waiter = {.wake = on_wake};
     assert_int_equal(flight_join(&one, before, 2, &first, NULL), FLIGHT_LEADS);
     assert_int_equal(flight_join(&two, before, 2, &second, &waiter), FLIGHT_LEADS);
-    flight_end(&first);
-    flight_end(&second);
+    flight_end(&first, true);
+    flight_end(&second, true);
     assert_int_equal(woken, 0);
 }
 
@@ -98,7 +98,7 @@ static void reader_that_does_not_want_to_wait_asks_alone(void **state)
     assert_int_equal(flight_join(&key, before, 2, &flight, NULL), FLIGHT_LEADS);
     assert_int_equal(flight_join(&key, before, 2, &none, NULL), FLIGHT_ALONE);
     assert_false(none.on);
-    flight_end(&flight);
+    flight_end(&flight, true);
 }
 
 static void who_leaves_is_not_woken(void **state)
@@ -112,7 +112,7 @@ static void who_leaves_is_not_woken(void **state)
     assert_int_equal(flight_join(&key, before, 2, &none, &stays), FLIGHT_WAITS);
     flight_leave(&leaves);
     flight_leave(&leaves);
-    flight_end(&flight);
+    flight_end(&flight, true);
     assert_int_equal(woken, 1);
 }
 
@@ -128,8 +128,22 @@ static void one_waiter_too_many_asks_alone(void **state)
         assert_int_equal(flight_join(&key, before, 2, &none, &waiters[i]),
                          i < FLIGHT_WAITERS_MAX ? FLIGHT_WAITS : FLIGHT_ALONE);
     }
-    flight_end(&flight);
+    flight_end(&flight, true);
     assert_int_equal(woken, FLIGHT_WAITERS_MAX);
+}
+
+static void waiter_is_told_whether_another_fetch_may_do_better(void **state)
+{
+    (void)state;
+    struct entry_key key = key_of("a");
+    for (int again = 0; again <= 1; again++) {
+        struct flight flight = {0}, none = {0};
+        struct flight_waiter waiter = {.wake = on_wake, .again = !again};
+        assert_int_equal(flight_join(&key, before, 2, &flight, NULL), FLIGHT_LEADS);
+        assert_int_equal(flight_join(&key, before, 2, &none, &waiter), FLIGHT_WAITS);
+        flight_end(&flight, again);
+        assert_int_equal(waiter.again, again);
+    }
 }
 
 int main(void)
@@ -142,6 +156,7 @@ int main(void)
         cmocka_unit_test_setup(equal_hash_with_other_bytes_is_another_key, reset),
         cmocka_unit_test_setup(reader_that_does_not_want_to_wait_asks_alone, reset),
         cmocka_unit_test_setup(who_leaves_is_not_woken, reset),
+        cmocka_unit_test_setup(waiter_is_told_whether_another_fetch_may_do_better, reset),
         cmocka_unit_test_setup(one_waiter_too_many_asks_alone, reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
