@@ -1,4 +1,4 @@
-"""Hazards of class Q from the other side: next to each statement that must not be cached stands one that
+"""Hazards of classes S, Q and P from the other side: next to each statement that must not be cached stands one that
 differs in little, and is. A proof that refuses both would be right and of no use.
 
 Not here, because this Postgres has no such thing:
@@ -139,3 +139,32 @@ def test_P06_P09_all_rows_and_no_notice_are_cached(lab):
     read = "select a from x"
     assert wire.rows_of(lab.cached_messages(a, wire.extended(read, max_rows=0), read)) == [["1"]]
     assert "N" not in wire.tags_of(a.ask(wire.query(read)))
+
+
+# ---- what the session is ----
+
+
+def test_S09_row_security_that_asks_no_setting_is_cached(lab):
+    lab.setup("create table x (t int); insert into x values (1), (2); grant select on x to public;"
+              "alter table x enable row level security; create policy p on x using (t < length(current_user) - 3)")
+    u = lab.connect("alice")
+    lab.warm(u)
+    assert lab.cached(u, "select t from x") == [["1"]]
+
+
+def test_S21_similarity_itself_is_cached_where_the_operator_is_not(lab):
+    a = lab.setup("create extension pg_trgm; create table x (a text); insert into x values ('abcd')")
+    assert lab.cached(a, "select a from x where similarity(a, 'abc') > 0.3 order by a <-> 'abc'") == [["abcd"]]
+    lab.never_cached(a, "select a from x where a % 'abc'")
+
+
+def test_S29_a_name_that_is_just_short_enough_is_cached(lab):
+    a = lab.setup(ONE)
+    assert lab.cached(a, f"select a as {'n' * 63} from x") == [["1"]]
+
+
+def test_S37_tables_are_cached_after_discard_all(lab):
+    a = lab.setup(ONE)
+    a.query("set app.z = 1")
+    a.query("discard all")
+    assert lab.cached(a, "select a from x") == [["1"]]
