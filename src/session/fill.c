@@ -82,14 +82,14 @@ void fill_spoil(struct session *session, enum reason reason)
     fill->reason = reason;
     counter_add(&session->host->bypass[reason], 1);
     buf_clear(&fill->answer);
-    flight_end(&fill->flight);
+    flight_end(&fill->flight, reason != REASON_ANSWER && reason != REASON_TOO_BIG);
 }
 
 void fill_end(struct session *session)
 {
     struct fill *fill = &session->fill;
     fill->on = false;
-    flight_end(&fill->flight); /* before its key goes */
+    flight_end(&fill->flight, true); /* before its key goes */
     buf_clear(&fill->answer);
     buf_shrink(&fill->answer, 0);
     buf_clear(&fill->key);
