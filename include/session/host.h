@@ -75,6 +75,8 @@ struct host {
     struct buf key;     /* the key being built */
     struct buf compose; /* messages being rewritten for a backend, or made for a client */
     struct link sessions;
+    struct link holding;            /* those that keep a backend for currval or lastval */
+    struct sequence_habits *habits; /* what follows statements: session/sequences.h */
     unsigned session_count;
     struct table
         stats; /* struct database_stats by database pointer; grows only under stats_mutex */

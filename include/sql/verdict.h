@@ -86,6 +86,11 @@ enum effect {
     EFFECT_ASK = 1 << 10,       /* with WRITES_ALL: Postgres can be asked, see below */
     EFFECT_VACUUM = 1 << 14, /* VACUUM, ANALYZE: does less while another session has a snapshot */
     EFFECT_NAMES = 1 << 15,  /* speaks of prepared statements by SQL: PREPARE, EXECUTE */
+    /* What is known of sequences; so may whatever has WRITES_ALL, DDL or DIRTY. */
+    EFFECT_SEQUENCE =
+        1 << 16,              /* may move what currval and lastval say (nextval, a serial column) */
+    EFFECT_LASTVAL = 1 << 17, /* may ask for it */
+    EFFECTS_SEQUENCES = EFFECT_SEQUENCE | EFFECT_LASTVAL,
 };
 
 /* EFFECT_ASK: all that makes the statement one of EFFECT_WRITES_ALL (and of EFFECT_DDL, if it is)
@@ -112,6 +117,7 @@ enum effect {
     X(PREPARED, "PREPARE")                                                                         \
     X(LOCK, "a session advisory lock")                                                             \
     X(FUNCTION, "a function that may change the session")                                          \
+    X(SEQUENCE, "currval or lastval may follow")                                                   \
     X(UNKNOWN, "a statement that may change the session")
 #define PIN_ENUM(name, text) PIN_##name,
 enum pin { PINS(PIN_ENUM) PIN_COUNT };

@@ -72,6 +72,8 @@ struct server {
     bool close_needed;          /* to be closed, not reused, when it is given back */
     unsigned cancels_under_way; /* given back only when these are done */
     uint64_t unnamed_statement; /* id of the shared statement its unnamed one holds, 0: unknown */
+    uint64_t
+        sequence_mark; /* whose values of sequences it remembers: session/sequences.h; 0: none */
     struct server_statements *statements;
     struct settings *settings; /* what it was made to be after its login, a reference; of its user
                                 * while ACTIVE, under database->mutex else */

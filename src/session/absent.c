@@ -18,7 +18,8 @@ static bool only_reads(const struct session *session)
 {
     if (session->status != 'I') /* it can only be rolled back, unless this very unit ends it */
         return !(session->unit.effects & EFFECT_TX_END);
-    return !session->unit.effects && write_set_is_empty(&session->written) &&
+    return !(session->unit.effects & ~(unsigned)EFFECTS_SEQUENCES) &&
+           write_set_is_empty(&session->written) &&
            (!closing_is_on(&session->closing) || write_set_is_empty(&session->closing.set));
 }
 

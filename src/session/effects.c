@@ -94,6 +94,7 @@ void forward_effects(struct session *session, const struct query *query,
     if ((verdict->effects & EFFECT_NAMES) && !session->own_names)
         names_own(session);
     unit->effects |= verdict->effects;
+    sequences_note(session, query, verdict);
     transaction_note(&session->transaction, verdict->reason == REASON_NONE);
     if ((verdict->effects & EFFECT_PIN) && unit->pin == PIN_NONE)
         unit->pin = verdict->pin == PIN_NONE ? PIN_UNKNOWN : verdict->pin;

@@ -70,6 +70,8 @@ static void put_effects(struct explanation *out, const struct verdict *verdict)
         {EFFECT_GLOBAL, "may change what other databases show"},
         {EFFECT_TX_BEGIN, "may open a transaction"},
         {EFFECT_TX_END, "may end a transaction"},
+        {EFFECT_SEQUENCE, "may take values of sequences"},
+        {EFFECT_LASTVAL, "may ask for its session's values of sequences"},
         {EFFECT_PIN, "may leave state in its session"},
         {EFFECT_UNPIN, "clears the state of its session"},
         {EFFECT_DIRTY, "its server connection is not used again"},

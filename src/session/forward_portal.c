@@ -64,7 +64,7 @@ static bool portal_is_known(const struct session *session, struct slice name)
 
 static bool verdict_is_harmless(const struct verdict *verdict)
 {
-    return verdict->effects == 0 && verdict->write_count == 0;
+    return !(verdict->effects & ~(unsigned)EFFECTS_SEQUENCES) && verdict->write_count == 0;
 }
 
 /* What executing the unnamed portal would set; taken over. */

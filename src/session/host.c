@@ -16,6 +16,7 @@ enum { HOST_TICKS = 10, HOST_KEY_FIRST = 4096 };
 static void on_tick(struct loop_ticker *ticker, uint64_t now_ms)
 {
     struct host *host = CONTAINER_OF(ticker, struct host, ticker);
+    sequences_tick(host, now_ms);
     if (now_ms / LOOP_TICK_MS % HOST_TICKS)
         return;
     LINK_EACH_SAFE (&host->sessions, at)
@@ -29,6 +30,8 @@ void host_init(struct host *host, struct loop *loop)
     host->scratch = mem_alloc(SCAN_TEXT_MAX + 16);
     buf_reserve(&host->key, HOST_KEY_FIRST);
     link_init(&host->sessions);
+    link_init(&host->holding);
+    host->habits = mem_zero(1, sizeof(*host->habits));
     ASSERT(pthread_mutex_init(&host->stats_mutex, NULL) == 0);
     host->ticker.tick = on_tick;
     loop_add_ticker(loop, &host->ticker);
@@ -41,6 +44,7 @@ void host_fini(struct host *host)
     loop_remove_ticker(&host->ticker);
     verdict_memo_destroy(host->memo);
     mem_free(host->scratch);
+    mem_free(host->habits);
     buf_fini(&host->key);
     buf_fini(&host->compose);
     size_t at = 0;
@@ -168,7 +172,9 @@ void host_each_session(struct host *host,
             .wait_us = session->state == SESSION_WAITING || session->state == SESSION_WELCOME
                            ? clock_now_us() - session->waiter.since_us
                            : 0,
-            .pin = pin_text(session->pin),
+            .pin = pin_text(session->pin == PIN_NONE && sequences_hold(&session->sequences)
+                                ? PIN_SEQUENCE
+                                : session->pin),
             .application_name = session->application_name ? session->application_name : "",
             .server_id = session->server ? session->server->id : 0,
             .prepared_statements = (unsigned)session->statements.count,

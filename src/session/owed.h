@@ -33,8 +33,9 @@ struct owed_entry {
     bool asks;       /* DISCARD: of a question before COMMIT */
     bool begins;     /* DISCARD: of a deferred BEGIN, without which nothing behind it may run */
     bool fails;  /* DISCARD: the Sync of a block that was made to fail: it says E, or all is lost */
-    bool replay; /* discarded Q: the backend is given the session's settings */
+    bool replay; /* discarded Q: the backend is made one of the session's; if that fails, it ends */
     bool roles;  /* of a replay: the role may change */
+    uint8_t status; /* of a replay: the transaction status behind it */
     uint32_t text_len;
     char *name;                  /* P, B, C: the client's name, ours; NULL: none */
     struct statement *statement; /* P, C: what the name stands (stood) for, a reference */

@@ -184,7 +184,7 @@ static bool nothing_committed(const struct session *session, uint8_t status)
     if (status != 'I' || set->all || set->everything || set->ddl)
         return false;
     if (session->status == 'I')
-        return unit->erred && !unit->completed && !unit->effects;
+        return unit->erred && !unit->completed && !(unit->effects & ~(unsigned)EFFECTS_SEQUENCES);
     return unit->rolled_back && unit->completed == 1 && !unit->erred;
 }
 

@@ -34,6 +34,7 @@ void replay_begin(struct session *session)
     struct owed_entry *entry = owed_push(&session->owed, 'Q', OWED_DISCARD);
     ASSERT(entry != NULL);
     entry->replay = true;
+    entry->status = 'I';
     /* What a replay may change is known to the client, or it is what it was greeted with. */
     entry->roles = settings_find(server->settings, "role") ||
                    settings_find(server->settings, "session_authorization") ||
@@ -96,7 +97,8 @@ bool replay_relay(struct session *session, const struct pgwire_frame *frame, boo
         fail(session, frame);
         return false;
     case 'Z':
-        if (pgwire_read_ready(frame->body, frame->body_len, &block) == PGWIRE_OK && block == 'I') {
+        if (pgwire_read_ready(frame->body, frame->body_len, &block) == PGWIRE_OK &&
+            block == head->status) {
             owed_pop(&session->owed);
             return true;
         }

@@ -93,6 +93,7 @@ void session_drop_server(struct session *session)
     if (!server)
         return;
     lost_await(session);
+    sequences_let_go(session);
     session->server = NULL;
     server_discard(server);
 }
@@ -113,6 +114,7 @@ void session_release_server(struct session *session)
         return;
     }
     bool reset = session->pin != PIN_NONE || pool_mode_of(session->pool) == POOL_MODE_SESSION;
+    sequences_let_go(session);
     session->server = NULL;
     session->strings_unsafe = session->encoding_unsafe = false;
     if (reset) {

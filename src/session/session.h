@@ -32,6 +32,7 @@
 #include "session/owed.h"
 #include "session/policy.h"
 #include "session/prepared.h"
+#include "session/sequences.h"
 #include "session/transaction.h"
 #include "sql/catalog.h"
 #include "sql/scan.h"
@@ -140,6 +141,8 @@ struct unit {
     size_t scanned;   /* bytes of it that are known to hold no Sync */
     unsigned effects; /* of everything forwarded so far */
     bool tainted;     /* something of it may have set what nobody follows */
+    bool judged;      /* what it is going to do is known before it is sent: */
+    unsigned ahead;   /* its effects */
     bool erred;       /* an ErrorResponse came */
     bool constants;   /* something of it sets how constants are read */
     struct setting_changes *bound_changes; /* what executing the unnamed portal would set; ours */
@@ -215,6 +218,7 @@ struct session {
     uint8_t status;                     /* of the last ReadyForQuery that the client got: I T E */
     struct transaction transaction;
     enum pin pin;
+    struct sequence_use sequences;
     bool own_names; /* prepared statements have the client's names at its backend */
     bool dirty;     /* DISCARD ALL would not undo what it did */
     struct unit unit;

@@ -83,13 +83,14 @@ size_t unit_forward(struct session *session, const uint8_t *data, size_t len)
     if (!session->xact_since_us)
         session->xact_since_us = unit->since_us;
     if (!session->server) {
-        struct server *server = pool_take(session->profile, session->settings, session->host->loop,
-                                          session->home.server_id);
+        uint64_t home = sequences_home(session);
+        struct server *server =
+            pool_take(session->profile, session->settings, session->host->loop, home);
         if (!server) {
             session->waiter.loop = session->host->loop;
             session->waiter.profile = session->profile;
             session->waiter.settings = session->settings;
-            session->waiter.home = session->home.server_id;
+            session->waiter.home = home;
             session->waiter.wants_home = false;
             session->waiter.on_ready = on_ready;
             session->waiter.on_failed = on_failed;
@@ -109,6 +110,7 @@ size_t unit_forward(struct session *session, const uint8_t *data, size_t len)
     follow_backend(session);
     if (session->status == 'I' || transaction_is_ours(&session->transaction))
         replay_begin(session);
+    sequences_prepare(session);
     unit->open = true;
     session->active_since_ms = loop_now_ms(session->host->loop);
     if (session->status == 'I' || transaction_is_ours(&session->transaction))
@@ -247,7 +249,8 @@ static size_t take_query(struct session *session, const struct pgwire_frame *fra
     }
     if (unit_waits_for_catalog(session, &query))
         return 0;
-    unit->forward = true;
+    unit->forward = unit->judged = true;
+    unit->ahead = lookup_verdict(session, &query)->effects;
     if (UNLIKELY(session->transaction.asks) && ask_is_worth(session, &query))
         unit->ask = UNIT_ASK_FIRST;
     return unit_forward(session, data, len);
@@ -281,7 +284,7 @@ static size_t skip_refused(struct session *session, const uint8_t *data, size_t 
 bool unit_keeps_server(const struct session *session)
 {
     return session->status != 'I' || session->pin != PIN_NONE ||
-           pool_mode_of(session->pool) == POOL_MODE_SESSION;
+           pool_mode_of(session->pool) == POOL_MODE_SESSION || sequences_hold(&session->sequences);
 }
 
 /* The rest of a message of a unit that has ended: the backend still has to read it. */

@@ -249,6 +249,10 @@ size_t unit_take_batch(struct session *session, const uint8_t *data, size_t len)
     if (count != 1 && unit_waits_for_catalog(session, one ? &query : NULL))
         return 0;
     unit->forward = true;
+    if (one) {
+        unit->judged = true;
+        unit->ahead = lookup_verdict(session, &query)->effects;
+    }
     if (UNLIKELY(session->transaction.asks) && whole != SIZE_MAX &&
         count <= SESSION_UNIT_MESSAGES && lazy_statement_of(session, messages, count, &query) &&
         ask_is_worth(session, &query))

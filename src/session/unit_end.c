@@ -68,6 +68,7 @@ void unit_done(struct session *session, uint8_t status)
     transaction_settle(&session->transaction, status);
     apply_effects(session);
     if (status == 'I') {
+        sequences_settle(session);
         write_set_clear(&session->written);
         session->local_settings = session->local_constants = false;
         follow_settings(session);

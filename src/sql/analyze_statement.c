@@ -81,6 +81,8 @@ static void on_discard(struct walk *walk, const PgQuery__Node *statement)
 {
     if (statement->discard_stmt->target == PG_QUERY__DISCARD_MODE__DISCARD_ALL)
         walk->facts->effects |= EFFECT_UNPIN | EFFECT_DEALLOCATE;
+    if (statement->discard_stmt->target == PG_QUERY__DISCARD_MODE__DISCARD_SEQUENCES)
+        walk->facts->effects |= EFFECT_SEQUENCE;
 }
 
 static void on_explain(struct walk *walk, const PgQuery__Node *statement)

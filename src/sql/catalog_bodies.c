@@ -281,6 +281,8 @@ static unsigned c_reach(const struct raw_body *body, const struct raw_function *
 
     if (effect == FUNCTION_PIN_SETTING)
         return REACH_SETTING;
+    if (effect == FUNCTION_SEQUENCE)
+        return REACH_SEQUENCE;
     return effect == FUNCTION_HARMLESS || function->volatility == 'i' ? 0U : REACH_UNKNOWN;
 }
 

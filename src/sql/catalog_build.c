@@ -360,7 +360,8 @@ static bool column_add(struct catalog_builder *builder, const struct slice *valu
         !name_read(builder->catalog, values[1], &column.name) ||
         !oid_read(values[2], &column.type) || !oid_read(values[3], &number) || number > INT16_MAX ||
         !typmod_read(values[4], &column.typmod) || !bool_read(values[5], &column.deterministic) ||
-        !bool_read(values[6], &column.generated) || !bool_read(values[7], &column.filled))
+        !bool_read(values[6], &column.generated) || !bool_read(values[7], &column.filled) ||
+        !bool_read(values[8], &column.identity))
         return false;
     column.number = (uint16_t)number;
     *BUILDER_ADD(builder, columns) = column;

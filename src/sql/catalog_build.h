@@ -160,6 +160,7 @@ struct catalog_builder {
     uint32_t *functions_by_name; /* derived: positions in functions */
     unsigned ambient_reach;      /* derived: what any expression may do by itself */
     unsigned all_reach;          /* derived: what any function may do */
+    unsigned domains_reach;      /* derived: what their defaults and checks do to sequences */
     const char *schema;          /* that came last: rows of one schema often follow each other */
     RAW_ARRAY(catalog_type, types);
     RAW_ARRAY(raw_function, functions);

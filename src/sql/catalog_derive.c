@@ -363,7 +363,11 @@ static bool code_is_unknown(const struct catalog_builder *builder, const struct 
         if (dependency->kind == NODE_FUNCTION) {
             const struct raw_function *function = builder_find_function(builder, dependency->oid);
 
-            if (!function || function->effect != FUNCTION_HARMLESS)
+            if (!function)
+                return true;
+            if (code->kind == 'd' && functions_effect_is_quiet(function->effect))
+                continue; /* builder->domains_reach */
+            if (function->effect != FUNCTION_HARMLESS)
                 return true;
         } else if (dependency->kind == NODE_OPERATOR) {
             const struct raw_operator *item = builder_find_operator(builder, dependency->oid);
@@ -373,6 +377,25 @@ static bool code_is_unknown(const struct catalog_builder *builder, const struct 
         }
     }
     return false;
+}
+
+/* What the defaults and checks of a domain do to sequences. */
+static unsigned code_sequences(const struct catalog_builder *builder, const struct raw_code *code)
+{
+    unsigned reach = 0;
+
+    for (size_t i = code->first; i < code->first + code->count; i++) {
+        const struct raw_dependency *dependency = &builder->dependencies[i];
+        const struct raw_function *function = dependency->kind == NODE_FUNCTION
+                                                  ? builder_find_function(builder, dependency->oid)
+                                                  : NULL;
+
+        if (function && function->effect == FUNCTION_SEQUENCE)
+            reach |= REACH_SEQUENCE;
+        if (function && function->effect == FUNCTION_LASTVAL)
+            reach |= REACH_LASTVAL;
+    }
+    return reach;
 }
 
 static void domain_code_mark(struct catalog *catalog)
@@ -393,8 +416,10 @@ void catalog_derive_code(struct catalog_builder *builder)
     for (size_t i = 0; i < builder->codes_count; i++) {
         struct raw_code *code = &builder->codes[i];
 
-        if (code->kind == 'd' && code_is_unknown(builder, code))
-            catalog->domains_code = true;
+        if (code->kind != 'd')
+            continue;
+        catalog->domains_code |= code_is_unknown(builder, code);
+        builder->domains_reach |= code_sequences(builder, code);
     }
     if (catalog->domains_code)
         domain_code_mark(catalog);

@@ -24,6 +24,15 @@ static bool operator_is_clean(const struct bodies *bodies, const struct raw_oper
     return function_is_clean(bodies, item->function);
 }
 
+/* A default of a domain may take the next value of a sequence: builder->domains_reach. */
+static bool code_may_call(const struct bodies *bodies, const struct raw_code *code, uint32_t oid)
+{
+    const struct raw_function *function = builder_find_function(bodies->builder, oid);
+
+    return function_is_clean(bodies, oid) ||
+           (code->kind == 'd' && function && functions_effect_is_quiet(function->effect));
+}
+
 static bool code_is_clean(const struct bodies *bodies, const struct raw_code *code)
 {
     if (code->flags & NODE_UNREADABLE)
@@ -35,7 +44,7 @@ static bool code_is_clean(const struct bodies *bodies, const struct raw_code *co
 
         switch (dependency->kind) {
         case NODE_FUNCTION:
-            if (!function_is_clean(bodies, dependency->oid))
+            if (!code_may_call(bodies, code, dependency->oid))
                 return false;
             break;
         case NODE_OPERATOR:
@@ -199,5 +208,6 @@ void bodies_harmless(struct bodies *bodies)
     }
     builder->catalog->ambient = (uint16_t)builder->ambient_reach;
     builder->catalog->support_code = !support_is_clean(bodies);
-    builder->all_reach |= REACH_ALL | REACH_LOCK | REACH_SETTING | builder->ambient_reach;
+    builder->all_reach |= REACH_ALL | REACH_LOCK | REACH_SETTING | REACH_SEQUENCE | REACH_LASTVAL |
+                          builder->ambient_reach;
 }

@@ -62,11 +62,11 @@ static const struct {
     [CATALOG_QUERY_COLUMNS] = {
         "SELECT a.attrelid, a.attname, a.atttypid, a.attnum, a.atttypmod,"
         " COALESCE(l.collisdeterministic, true), a.attgenerated <> '',"
-        " a.atthasdef OR a.attidentity <> ''"
+        " a.atthasdef OR a.attidentity <> '', a.attidentity <> ''"
         " FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid"
         " LEFT JOIN pg_collation l ON l.oid = a.attcollation"
         " WHERE a.attrelid >= 16384 AND a.attnum > 0 AND NOT a.attisdropped"
-        " AND c.relkind IN ('r', 'p', 'm', 'v', 'f')", 8},
+        " AND c.relkind IN ('r', 'p', 'm', 'v', 'f')", 9},
     [CATALOG_QUERY_FOREIGN_KEYS] = {
         "SELECT conrelid, confrelid,"
         " confdeltype IN ('c', 'n', 'd') OR confupdtype IN ('c', 'n', 'd')"

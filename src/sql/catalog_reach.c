@@ -107,6 +107,12 @@ static void function_walk(struct derive *derive, const struct raw_function *func
     switch (function->effect) {
     case FUNCTION_HARMLESS:
         break;
+    case FUNCTION_SEQUENCE:
+        reach = REACH_SEQUENCE;
+        break;
+    case FUNCTION_LASTVAL:
+        reach = REACH_LASTVAL;
+        break;
     case FUNCTION_PIN_LOCK:
         reach = REACH_LOCK;
         break;
@@ -217,6 +223,10 @@ static void tree_walk(struct derive *derive, enum closure_kind write, uint32_t r
         closure->reach |= REACH_ALL | REACH_OUTSIDE;
     if (tree->tree_column_code)
         closure->reach |= REACH_UNKNOWN;
+    if (tree->tree_identity && write != CLOSURE_TRUNCATE)
+        closure->reach |= REACH_SEQUENCE;
+    if (write != CLOSURE_TRUNCATE)
+        closure->reach |= (uint16_t)derive->builder->domains_reach;
     if (!closure_add(derive, closure, derive->catalog->relations[root].oid))
         closure->reach |= REACH_ALL;
     for (uint32_t i = 0; i < tree->member_count; i++)

@@ -112,6 +112,7 @@ struct catalog_column {
     bool deterministic; /* its collation: equal texts are the same bytes */
     bool generated;
     bool filled; /* has a default, an identity or a generation */
+    bool identity;
     bool leads;  /* derived: some index of its table begins with it */
     bool unique; /* derived: some unique index of its table has only it */
 };

@@ -146,6 +146,7 @@ static void columns_derive(struct derive *derive)
             relation->has_cast_source = true;
         if (!type || type->code)
             derive->nodes[at].column_code = true;
+        derive->nodes[at].identity |= catalog->columns[i].identity;
     }
 }
 
@@ -188,6 +189,7 @@ static void tree_flags_derive(struct derive *derive)
         struct node *root = &derive->nodes[node->root];
 
         root->tree_column_code |= node->column_code;
+        root->tree_identity |= node->identity;
         root->tree_has_rule |= node->has_rule;
         root->tree_has_view |= relation->kind == 'v';
         root->tree_elsewhere |= relation->kind == 'f';

@@ -24,12 +24,14 @@ struct node {
     /* of this relation alone */
     bool has_rule;
     bool column_code; /* a value of a column's type runs functions that are not harmless */
+    bool identity;    /* a column has one */
     /* of a root: of any member */
     bool tree_has_rule;
     bool tree_has_view;
     bool tree_elsewhere; /* a foreign table */
     bool tree_temporary;
     bool tree_column_code;
+    bool tree_identity;
 };
 
 /* A step of a walk that is still to be made. */

@@ -40,6 +40,12 @@ void proof_effect(struct proof *proof, enum function_effect effect)
     switch (effect) {
     case FUNCTION_HARMLESS:
         break;
+    case FUNCTION_SEQUENCE:
+        proof->out->effects |= EFFECT_SEQUENCE;
+        break;
+    case FUNCTION_LASTVAL:
+        proof->out->effects |= EFFECT_LASTVAL;
+        break;
     case FUNCTION_PIN_LOCK:
         pin(proof, PIN_LOCK, 0);
         break;
@@ -82,6 +88,10 @@ static void reach_join(struct proof *proof, unsigned reach)
         pin(proof, PIN_LISTEN, 0);
     if (reach & REACH_EVENTS)
         proof->events = true;
+    if (reach & REACH_SEQUENCE)
+        out->effects |= EFFECT_SEQUENCE;
+    if (reach & REACH_LASTVAL)
+        out->effects |= EFFECT_LASTVAL;
 }
 
 /* Adds an OID to a list; false when it is full. */

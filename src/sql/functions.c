@@ -113,7 +113,8 @@ static const char *const read_denied_prefixes[] = {
 /* Why a volatile function reaches what it reaches: X(CLASS, effect, why). */
 #define VOLATILE_CLASSES(X)                                                                        \
     X(QUIET, HARMLESS, "computes, waits, or reads what is no table")                               \
-    X(SEQUENCE, HARMLESS, "sequences are never cached, and no transaction of theirs")              \
+    X(SEQUENCE, SEQUENCE, "sequences are never cached, and no transaction of theirs")              \
+    X(LASTVAL, LASTVAL, "says what the session knows of a sequence")                               \
     X(LARGE, HARMLESS, "large objects are never cached; open ones end with the transaction")       \
     X(ROW, HARMLESS, "as a trigger, changes the row that is written anyway")                       \
     X(INDEX, HARMLESS, "rewrites an index, as REINDEX does")                                       \
@@ -311,6 +312,8 @@ enum function_effect functions_extension_effect(const char *extension, const cha
         if (strcmp(extensions_harmless[i].extension, extension) != 0 ||
             (only && strstr(name, only) == NULL))
             continue;
+        if (strcmp(extension, "autoinc") == 0)
+            return FUNCTION_SEQUENCE;
         return LISTED(name, extension_settings) ? FUNCTION_PIN_SETTING : FUNCTION_HARMLESS;
     }
     return FUNCTION_UNKNOWN;

@@ -14,7 +14,9 @@
 
 /* What calling a function may do besides returning a value. The larger the worse. */
 enum function_effect {
-    FUNCTION_HARMLESS,    /* nothing that outlives the transaction but sequences */
+    FUNCTION_HARMLESS,    /* nothing that outlives the transaction */
+    FUNCTION_SEQUENCE,    /* moves what currval and lastval will say */
+    FUNCTION_LASTVAL,     /* asks for that */
     FUNCTION_PIN_LOCK,    /* takes a session advisory lock */
     FUNCTION_PIN_SETTING, /* changes a setting of the session, maybe a custom one */
     FUNCTION_BODY,        /* what its body says: see catalog_callable.reach */
@@ -44,6 +46,12 @@ bool functions_extension_read_allowed(const char *extension, const char *name, c
 
 /* Is what the types of that extension read and print a function of their bytes? */
 bool functions_extension_types_known(const char *extension);
+
+/* True for one that concerns nothing but sequences, or nothing at all. */
+static inline bool functions_effect_is_quiet(enum function_effect effect)
+{
+    return effect <= FUNCTION_LASTVAL;
+}
 
 /* True for jsonb_populate_record and its kind, which run the checks of domains inside row types. */
 bool functions_fills_rows(const char *name);

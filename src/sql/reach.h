@@ -12,7 +12,9 @@ enum reach {
     REACH_LOCAL = 1 << 7,     /* change settings up to the end of the transaction */
     REACH_TEMPORARY = 1 << 8, /* make a temporary relation */
     REACH_LISTEN = 1 << 9,
-    REACH_EVENTS = 1 << 10, /* fire event triggers, without being DDL */
+    REACH_EVENTS = 1 << 10,   /* fire event triggers, without being DDL */
+    REACH_SEQUENCE = 1 << 11, /* nextval, setval: moves what currval and lastval say */
+    REACH_LASTVAL = 1 << 12,  /* currval, lastval */
 
     REACH_DYNAMIC = REACH_ALL | REACH_DDL | REACH_SESSION, /* SQL that is made at run time */
     REACH_UNKNOWN = REACH_DYNAMIC | REACH_OUTSIDE,         /* code that is not read */

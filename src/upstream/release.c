@@ -5,6 +5,8 @@
  *                  ─► reset: RESETTING ─► every answer without error ─► IDLE
  *                  ─► IDLE
  */
+#include <strings.h>
+
 #include "base/log.h"
 #include "base/mem.h"
 #include "inside.h"
@@ -112,6 +114,8 @@ static void end_reset(struct server *server)
     if (!server->checking) {
         statements_clear(server->statements);
         server->unnamed_statement = 0;
+        if (strcasecmp(conf_current()->options.server_reset_query, "DISCARD ALL") == 0)
+            server->sequence_mark = 0;
     }
     server->checking = false;
     pool_lock(server->pool);

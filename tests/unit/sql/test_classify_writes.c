@@ -113,7 +113,7 @@ static const struct {
 } effects[] = {
     {"SELECT 1", 0, PIN_NONE},
     {"SELECT random(), clock_timestamp(), pg_sleep(0), gen_random_uuid()", 0, PIN_NONE},
-    {"SELECT nextval('seq'), currval('seq'), setval('seq', 1)", 0, PIN_NONE},
+    {"SELECT nextval('seq'), currval('seq'), setval('seq', 1)", EFFECTS_SEQUENCES, PIN_NONE},
     {"SELECT uuid_generate_v4()", 0, PIN_NONE},
     {"SELECT * FROM pg_stat_activity", 0, PIN_NONE},
     {"SELECT w FROM words WHERE w = 'x' AND replace(w, 'a', 'b') <> ''", 0, PIN_NONE},
