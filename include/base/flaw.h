@@ -14,6 +14,7 @@
 #define FLAWS(X)                                                                                   \
     X(CLOSE, "close")               /* words of a write are not closed */                          \
     X(BUMP, "bump")                 /* nor bumped */                                               \
+    X(BUMP_ALL, "bump_all")         /* the first of them alone is bumped */                        \
     X(ONE_STEP, "one_step")         /* opened first, bumped a moment later */                      \
     X(STAMPS_FIRST, "stamps_first") /* stamps are read when the answer is there */                 \
     X(STAMPS_OPEN, "stamps_open")   /* a stamp may come from a closed word */                      \

@@ -96,12 +96,17 @@ enum err realm_stamp_tokens(struct realm *realm, const uint64_t *tokens, unsigne
 static void each_token(const struct closing *closing, void (*change)(uint32_t word))
 {
     const struct write_set *set = &closing->set;
+    bool first_alone = flaw_is_on(FLAW_BUMP_ALL) && change == generation_bump_and_open;
+    void (*change_rest)(uint32_t word) = first_alone ? generation_open : change;
     for (unsigned i = 0; i < set->count; i++) {
         change(generation_of_token(closing->identity, token_scan(set->tables[i])));
+        change = change_rest;
         change(generation_of_token(closing->identity, token_all(set->tables[i])));
     }
-    for (unsigned i = 0; i < set->key_count; i++)
+    for (unsigned i = 0; i < set->key_count; i++) {
         change(generation_of_token(closing->identity, set->keys[i].token));
+        change = change_rest;
+    }
 }
 
 /* Applies `change` to every word that the closing holds. Words of one closing may coincide: each
