@@ -92,6 +92,52 @@ def test_what_writes_nothing_flushes_nothing(lab, sql, how):
     stay(lab, reader, KEPT)
 
 
+# More of what applications and their keepers send, alone: bodies of every kind that only read, and commands.
+MORE = """create extension "uuid-ossp"; create extension pgcrypto;
+create table keyed (id uuid default uuid_generate_v4(), salt text default gen_salt('md5'), at timestamptz default now(), n serial);
+create function tries(k int) returns int language plpgsql as $$ begin return 1 / (k - k);
+ exception when division_by_zero then raise notice 'no'; return (select v from kept where id = k); end $$;
+create function by_way_of_a_table() returns bigint language plpgsql as $$ begin create temp table if not exists scratch (n int);
+ insert into scratch select v from kept; return (select count(*) from scratch); end $$;
+create function opens() returns refcursor language plpgsql as $$ declare c refcursor; begin open c for select * from kept; return c; end $$;
+create function rows_of() returns setof kept language plpgsql as $$ begin return query select * from kept where id > 0; end $$;
+create function says() returns void language plpgsql as $$ begin perform pg_notify('c', 'x'); raise log 'said'; end $$;
+create function locks() returns void language plpgsql as $$ begin perform pg_advisory_xact_lock(3); perform 1 from kept where id = 1 for update; end $$;
+create function sets() returns void language plpgsql as $$ begin perform set_config('app.x', '1', true); end $$;
+create function next_of() returns bigint language sql as $$ select nextval('sq') $$;
+create procedure reads_it() language plpgsql as $$ begin perform reads(1); end $$;
+create view seen as select reads(1) as r, random() as s;
+create function checked(n int) returns bool language plpgsql as $$ begin return n > 0 and exists (select from kept); end $$;
+create table guarded (n int check (checked(n)), m int default next_of());
+"""
+
+QUIET = [
+    "select uuid_generate_v4(), gen_salt('md5'), crypt('a', 'bc')", "insert into keyed default values", "insert into guarded (n) values (1)",
+    "select tries(1)", "select by_way_of_a_table()", "select * from rows_of()", "select says()", "select locks()", "select sets()", "select next_of()",
+    "call reads_it()", "select * from seen", "begin; select opens(); commit", "select reads(v) from kept where reads(id) > 0 order by random()",
+    "do $$ declare r record; begin for r in select * from kept loop raise log '%', r.v; end loop; end $$",
+    "explain analyze select reads(1) from kept", "explain select writes(1)", "copy kept to stdout", "copy (select reads(1)) to stdout",
+    "begin; declare c cursor for select reads(1) from kept; fetch c; commit", "begin; savepoint s; select random(); rollback to s; release s; commit",
+    "begin; lock table kept in share mode; commit", "begin isolation level serializable; select * from kept; commit",
+    "analyze kept", "vacuum kept", "comment on table kept is 'x'", "checkpoint", "reindex table other", "truncate other",
+    "listen c", "notify c, 'x'", "unlisten *", "show all", "set work_mem = '5MB'", "select set_config('search_path', 'public', false)",
+    "create temp table mine (a int)", "discard all", "select pg_advisory_unlock_all()", "select pg_stat_reset()", "select pg_cancel_backend(0)",
+    "select count(*) from pg_stat_activity", "select txid_current(), pg_export_snapshot()", "set role alice", "values (random(), clock_timestamp())",
+]
+
+
+def test_what_only_reads_or_keeps_house_flushes_nothing(lab):
+    reader = lab.setup(TABLES + MORE)
+    flushed = []
+    for sql in QUIET:
+        for read in KEPT:
+            lab.cached(reader, read)
+        with lab.proxy.connect() as writer:
+            writer.query(sql)
+        flushed += [sql for read in KEPT if lab.reaches(read, lambda: reader.query(read))[1]]  # noqa: B023
+    assert not flushed
+
+
 # id, statement, reads whose answers it changes, reads that stay
 WRITES = [
     ("function-that-writes-one-table", "select writes(3)", ["select v from t where id = 1", "select count(*) from log"], [*KEPT, "select count(*) from orders"]),
