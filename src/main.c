@@ -209,10 +209,22 @@ static void on_created(struct database *database)
     database->control = control_create(database);
 }
 
+static bool may_go(struct database *database)
+{
+    return realm_is_unused(database->realm);
+}
+
+/* Its name was collected: the next one may be of another database at another server. */
+static void on_vacated(struct database *database)
+{
+    on_mixed(database);
+    realm_forget(database->realm);
+}
+
 static void destroy_databases(void)
 {
     struct database *database;
-    for (unsigned i = 0; (database = database_at(i)) != NULL; i++) {
+    for (unsigned i = 0; (database = database_place(i)) != NULL; i++) {
         control_destroy(database->control);
         database->control = NULL;
         realm_fini(database->realm);
@@ -332,6 +344,7 @@ static void run_joined(struct loop *loop, struct loop_post *post)
     (void)post;
     for (unsigned i = 0; i < MAIN_SIGNALS; i++)
         uv_close((uv_handle_t *)&signals[i], NULL);
+    autodb_stop();
     control_stop_all();
     loop_stop(loop);
 }
@@ -411,6 +424,7 @@ static int serve(void)
     control_init(&main_loop, &hooks);
     databases_init(on_created);
     databases_set_on_mixed(on_mixed);
+    autodb_start(&main_loop, &(struct autodb_hooks){.may_go = may_go, .on_vacated = on_vacated});
     pools_set_on_server_lost(session_server_lost);
     unsigned count = worker_count();
     struct cache *cache = make_cache(count);

@@ -66,6 +66,13 @@ struct closing {
 void realm_init(struct realm *realm);
 void realm_fini(struct realm *realm);
 
+/* True while nothing is closed through it, but for its bar. */
+bool realm_is_unused(struct realm *realm);
+
+/* As it was after realm_init, but for its number and its versions, which go on. Nothing may be closed
+ * through it, and it is not barred. */
+void realm_forget(struct realm *realm);
+
 /* ---- reading ---- */
 
 /* The newest snapshot if it is not stale, with a reference, and the version it is good for; else

@@ -58,6 +58,7 @@ static inline uint64_t counter_read(const counter *at)
 
 struct database_stats {
     struct database *database;
+    unsigned life; /* of the database: under another name it begins at nothing */
 #define COUNTER_FIELD(name) counter name;
     DATABASE_COUNTERS(COUNTER_FIELD)
 #undef COUNTER_FIELD

@@ -71,6 +71,13 @@ void control_destroy(struct control *control); /* after control_stop_all and the
  * control_user: those of the first client that logged in. */
 void control_want(struct control *control, const char *role, const char *password);
 
+/* On the main loop. True: there are those who wait in control_await_gone. */
+bool control_awaits_gone(const struct control *control);
+
+/* On the main loop, when nobody waits for a lost backend: as it was after control_create. No hook is
+ * called. */
+void control_forget(struct control *control);
+
 /* The catalog changed (DDL seen): load it again soon; several wishes become one load. */
 void control_refresh(struct control *control);
 

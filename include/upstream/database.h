@@ -1,10 +1,12 @@
 /* A database as clients name it: where it lives, its pools, and what its control connection knows.
  *
  * Databases are made when a client first asks for one that the configuration has (by name or by
- * "*"), and live until the process ends. Shared by all workers.
+ * "*"). The objects live until the process ends, so that everybody keeps plain pointers. A name that
+ * came from "*" is collected when nobody has used it for a while (autodb.c): the object is vacant then,
+ * no walk finds it, and it is given to another name later. Shared by all workers.
  *
  * Threads  database_get and all fields marked (lock) under the registry's or the database's mutex;
- *          atomics as named; `name` never changes.
+ *          atomics as named; `name` changes only while it is vacant.
  */
 #pragma once
 
@@ -27,8 +29,10 @@ struct database {
     struct control *control;
     pthread_mutex_t mutex;   /* of pools and of everything inside its pools */
     struct table pools;      /* by role (lock) */
-    struct pool **pool_list; /* the same in the order of their making (lock) */
+    struct pool **pool_list; /* the same in the order in which they were asked for (lock) */
     unsigned pool_count;
+    unsigned
+        pool_spare_count; /* behind those: of roles that have not asked for it under this name */
     unsigned connections; /* backends of all its pools, logging in or in use (lock) */
     _Atomic(unsigned) client_count;
     _Atomic(bool) paused;
@@ -38,7 +42,14 @@ struct database {
     uint64_t server_started_us; /* (lock) */
     unsigned strangers;         /* backends that are on another one (lock) */
     _Atomic(bool) lagging;      /* it is a standby, one of several hosts */
-    _Atomic(bool) haunted;      /* a backend that was lost on it before may still commit */
+    unsigned place;             /* below DATABASES_MAX, its own */
+    _Atomic(unsigned) life; /* grows when its name is collected: sums kept beside it begin anew */
+    bool automatic;         /* its name came from "*" (registry) */
+    bool vacant;            /* (registry) */
+    uint64_t vacant_ms;     /* since when (registry) */
+    uint64_t used_ms;       /* when it was last seen in use: autodb.c */
+    char *old_name;         /* kept for those who may still be reading it */
+    _Atomic(bool) haunted;  /* a backend that was lost on it before may still commit */
 };
 
 /* Called once for a new database, before anybody else sees it: makes realm and control. */
@@ -53,8 +64,27 @@ void databases_fini(void);            /* frees all; nobody may hold a backend an
  * are DATABASES_MAX (with a "*" line clients choose the names). */
 struct database *database_get(struct slice name);
 
-/* Walks all databases in the order of their making: index 0, 1, ...; NULL at the end. */
-struct database *database_at(unsigned index);
+/* The same for a client, which counts until database_leave: its name is not collected meanwhile. */
+struct database *database_enter(struct slice name);
+void database_leave(struct database *database);
+
+/* Walks all databases that have a name: *at begins at 0; NULL at the end. */
+struct database *database_next(unsigned *at);
+
+/* Every object there is, vacant ones included: index 0, 1, ...; NULL at the end. */
+struct database *database_place(unsigned index);
+
+/* On the main loop: collects names of a "*" line that nobody has used for autodb_idle_timeout, and those
+ * that Postgres says do not exist. */
+struct loop;
+struct autodb_hooks { /* each may be NULL */
+    /* False: something else than clients and server connections is still about it. */
+    bool (*may_go)(struct database *database);
+    /* Nothing can reach it any more: forget what belongs to the name. */
+    void (*on_vacated)(struct database *database);
+};
+void autodb_start(struct loop *main_loop, const struct autodb_hooks *hooks);
+void autodb_stop(void);
 
 /* After conf_swap: points every database at its new line, or NULL where it is gone (its idle
  * backends are closed, its busy ones when they are given back). Any thread. */

@@ -74,6 +74,7 @@ struct pool {
     _Atomic(uint64_t) homeless_until_ms;
     uint64_t walk;    /* of the scheduler: its walks are numbered */
     bool look_at_all; /* and the next one may not end early */
+    bool spare;       /* nobody has asked for it under its database's name of now */
 };
 
 /* What happened since the start; the session counts queries itself. */

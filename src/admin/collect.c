@@ -32,7 +32,7 @@ static struct sums sum_of(const struct collect *collect, const struct database *
         struct host *host = collect->hosts[i];
         pthread_mutex_lock(&host->stats_mutex);
         const struct database_stats *stats = table_get(&host->stats, key);
-        if (stats) {
+        if (stats && stats->life == atomic_load(&database->life)) {
 #define SUM_ADD(name) sums.name += counter_read(&stats->name);
             DATABASE_COUNTERS(SUM_ADD)
 #undef SUM_ADD
@@ -225,7 +225,7 @@ void collect_metrics(void *context, struct metrics *out)
     add_cache(collect, out);
     add_redis(collect, out);
     struct database *database;
-    for (unsigned i = 0; (database = database_at(i)) != NULL; i++)
+    for (unsigned i = 0; (database = database_next(&i)) != NULL;)
         add_database(collect, out, database);
 }
 
@@ -277,7 +277,7 @@ bool collect_healthy(void *context, struct buf *out_reason)
     unsigned wanted = 0, lost = 0;
     const char *first = "";
     struct database *database;
-    for (unsigned i = 0; (database = database_at(i)) != NULL; i++) {
+    for (unsigned i = 0; (database = database_next(&i)) != NULL;) {
         struct reach reach = reach_of(database);
         if (control_state(database->control) == CONTROL_IDLE ||
             !(reach.logged_in || has_own_line(database)))

@@ -44,14 +44,15 @@ static void asking_free(struct asking *asking)
 static struct database *default_database(void)
 {
     struct database *database;
-    for (unsigned i = 0; (database = database_at(i)) != NULL; i++) {
+    for (unsigned i = 0; (database = database_next(&i)) != NULL;) {
         bool stale;
         struct catalog *catalog = realm_catalog(database->realm, &stale);
         catalog_unref(catalog);
         if (catalog)
             return database;
     }
-    return database_at(0);
+    unsigned first = 0;
+    return database_next(&first);
 }
 
 /* ---- back on the console's loop ---- */

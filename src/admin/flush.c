@@ -13,7 +13,7 @@ void run_flush(struct request *request)
 {
     static const struct write_set all = {.all = true};
     struct database *database;
-    for (unsigned i = 0; (database = database_at(i)) != NULL; i++)
+    for (unsigned i = 0; (database = database_next(&i)) != NULL;)
         realm_bump(database->realm, &all);
     if (console_world.config.cache)
         cache_flush(console_world.config.cache);
@@ -79,7 +79,7 @@ void run_flush_table(struct request *request)
         return;
     }
     bool found = false;
-    for (unsigned i = 0; (database = database_at(i)) != NULL; i++) {
+    for (unsigned i = 0; (database = database_next(&i)) != NULL;) {
         if (only && database != only)
             continue;
         enum flushed flushed = flush_in(database, slice_of_text(command->name));

@@ -44,7 +44,7 @@ static void add_reads(struct rows *rows)
     struct stats sum = {0};
     struct database *database;
     uint64_t invalidations = 0, lost = 0;
-    for (unsigned i = 0; (database = database_at(i)) != NULL; i++) {
+    for (unsigned i = 0; (database = database_next(&i)) != NULL;) {
         struct stats one;
         stats_total(database, &one);
         stats_add(&sum, &one);
@@ -70,7 +70,7 @@ static void add_reads(struct rows *rows)
 static void add_databases(struct rows *rows)
 {
     struct database *database;
-    for (unsigned i = 0; (database = database_at(i)) != NULL; i++) {
+    for (unsigned i = 0; (database = database_next(&i)) != NULL;) {
         bool stale = false;
         struct catalog *catalog = realm_catalog(database->realm, &stale);
         rows_printf(rows, "cached.%.100s", database->name);
@@ -219,7 +219,7 @@ static void add_catalog(struct rows *rows, struct database *database)
 void run_show_catalog(struct request *request)
 {
     struct database *database;
-    for (unsigned i = 0; (database = database_at(i)) != NULL; i++)
+    for (unsigned i = 0; (database = database_next(&i)) != NULL;)
         if (database->realm && database->control)
             add_catalog(&request->rows, database);
     request_done(request);

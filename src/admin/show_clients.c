@@ -147,7 +147,7 @@ static void finish_servers(struct request *request, const struct gather *gather)
             table_put(&clients, slice_of(&id, sizeof(id)), (void *)(uintptr_t)at);
     }
     struct servers servers = {.rows = &request->rows, .clients = &clients};
-    for (unsigned i = 0; (servers.database = database_at(i)) != NULL; i++) {
+    for (unsigned i = 0; (servers.database = database_next(&i)) != NULL;) {
         struct pool *pool;
         for (unsigned j = 0; (pool = pool_at(servers.database, j)) != NULL; j++) {
             servers.pool = pool;

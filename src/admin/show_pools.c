@@ -80,7 +80,7 @@ static void add_database(struct rows *rows, const char *name, const struct conf_
 static bool is_made(const char *name)
 {
     struct database *database;
-    for (unsigned i = 0; (database = database_at(i)) != NULL; i++)
+    for (unsigned i = 0; (database = database_next(&i)) != NULL;)
         if (strcmp(database->name, name) == 0)
             return true;
     return false;
@@ -89,7 +89,7 @@ static bool is_made(const char *name)
 void run_show_databases(struct request *request)
 {
     struct database *database;
-    for (unsigned i = 0; (database = database_at(i)) != NULL; i++)
+    for (unsigned i = 0; (database = database_next(&i)) != NULL;)
         add_database(&request->rows, database->name, atomic_load(&database->conf), database);
     const struct conf *conf = conf_current();
     for (unsigned i = 0; i < conf->database_count; i++) {
@@ -184,7 +184,7 @@ static void finish_pools(struct request *request, const struct gather *gather)
     struct buf key = {0};
     count_clients(gather, &counts, &consoles);
     struct database *database;
-    for (unsigned i = 0; (database = database_at(i)) != NULL; i++) {
+    for (unsigned i = 0; (database = database_next(&i)) != NULL;) {
         struct pool *pool;
         for (unsigned j = 0; (pool = pool_at(database, j)) != NULL; j++) {
             struct pool_counts servers;
@@ -218,7 +218,7 @@ static unsigned connections_of(const char *role)
 {
     unsigned sum = 0;
     struct database *database;
-    for (unsigned i = 0; (database = database_at(i)) != NULL; i++) {
+    for (unsigned i = 0; (database = database_next(&i)) != NULL;) {
         struct pool *pool;
         for (unsigned j = 0; (pool = pool_at(database, j)) != NULL; j++) {
             if (strcmp(pool->role, role) != 0)
@@ -276,7 +276,7 @@ static void finish_lists(struct request *request, const struct gather *gather)
             login_clients++;
     }
     struct database *database;
-    for (; (database = database_at((unsigned)databases)) != NULL; databases++) {
+    for (unsigned i = 0; (database = database_next(&i)) != NULL; databases++) {
         struct pool *pool;
         for (unsigned j = 0; (pool = pool_at(database, j)) != NULL; j++, pools++) {
             struct pool_counts counts;

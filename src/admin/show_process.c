@@ -90,12 +90,12 @@ static void add_state(struct rows *rows, const char *key, bool value)
 static bool is_all_paused(void)
 {
     struct database *database;
-    unsigned i = 0;
+    unsigned at = 0;
     bool rest = databases_are_paused();
-    for (; (database = database_at(i)) != NULL; i++)
+    while ((database = database_next(&at)) != NULL)
         if (!atomic_load(&database->paused))
             return false;
-    return rest || i > 0;
+    return rest || at > 0;
 }
 
 void run_show_state(struct request *request)
@@ -123,8 +123,8 @@ static void add_databases(struct rows *rows)
 {
     uint64_t catalogs = 0, catalog_sum = 0, servers = 0;
     struct database *database;
-    unsigned count = 0;
-    for (; (database = database_at(count)) != NULL; count++) {
+    unsigned at = 0, count = 0;
+    for (; (database = database_next(&at)) != NULL; count++) {
         bool stale;
         struct catalog *catalog = database->realm ? realm_catalog(database->realm, &stale) : NULL;
         if (catalog) {

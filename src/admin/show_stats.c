@@ -37,7 +37,7 @@ static void add_values(struct rows *rows, const struct stats *stats)
 static void show(struct request *request, bool totals, bool averages)
 {
     struct database *database;
-    for (unsigned i = 0; (database = database_at(i)) != NULL; i++) {
+    for (unsigned i = 0; (database = database_next(&i)) != NULL;) {
         struct stats stats;
         rows_text(&request->rows, database->name);
         if (totals) {
@@ -71,7 +71,7 @@ void run_show_totals(struct request *request)
 {
     struct stats sum = {0}, averages;
     struct database *database;
-    for (unsigned i = 0; (database = database_at(i)) != NULL; i++) {
+    for (unsigned i = 0; (database = database_next(&i)) != NULL;) {
         struct stats one;
         stats_total(database, &one);
         stats_add(&sum, &one);

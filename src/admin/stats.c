@@ -17,12 +17,13 @@ enum { SECOND_US = 1000000 };
 
 /* A database's sums at the ends of the last two periods. */
 struct period {
+    unsigned life; /* of the database: another name, other sums */
     struct stats older, newer;
 };
 
 static struct {
     pthread_mutex_t mutex;
-    struct period periods[DATABASES_MAX]; /* in the order of database_at */
+    struct period periods[DATABASES_MAX]; /* by the database's place */
     uint64_t older_us, newer_us;
     struct loop_ticker ticker;
     bool started;
@@ -39,7 +40,7 @@ static void add_host(struct host *host, struct database *database, struct stats 
     pthread_mutex_lock(&host->stats_mutex);
     const struct database_stats *stats =
         table_get(&host->stats, slice_of(&database, sizeof(struct database *)));
-    if (stats) {
+    if (stats && stats->life == atomic_load(&database->life)) {
 #define STAT_ADD(name) sum->values[STAT_##name] += counter_read(&stats->name);
         DATABASE_COUNTERS(STAT_ADD)
 #undef STAT_ADD
@@ -59,12 +60,16 @@ void stats_total(struct database *database, struct stats *out)
 static void end_period(uint64_t now_us)
 {
     struct database *database;
-    for (unsigned i = 0; (database = database_at(i)) != NULL; i++) {
+    for (unsigned i = 0; (database = database_next(&i)) != NULL;) {
+        struct period *period = &averages.periods[database->place];
+        unsigned life = atomic_load(&database->life);
         struct stats total;
         stats_total(database, &total);
         pthread_mutex_lock(&averages.mutex);
-        averages.periods[i].older = averages.periods[i].newer;
-        averages.periods[i].newer = total;
+        if (period->life != life)
+            *period = (struct period){.life = life};
+        period->older = period->newer;
+        period->newer = total;
         pthread_mutex_unlock(&averages.mutex);
     }
     pthread_mutex_lock(&averages.mutex);
@@ -121,12 +126,13 @@ void stats_average(struct database *database, struct stats *out)
     pthread_mutex_lock(&averages.mutex);
     uint64_t span_us = averages.newer_us - averages.older_us;
     pthread_mutex_unlock(&averages.mutex);
-    for (unsigned i = 0; (at = database_at(i)) != NULL; i++) {
+    for (unsigned i = 0; (at = database_next(&i)) != NULL;) {
         if (database && at != database)
             continue;
         pthread_mutex_lock(&averages.mutex);
-        const struct period *period = &averages.periods[i];
-        for (unsigned j = 0; j < STAT_COUNT; j++)
+        const struct period *period = &averages.periods[at->place];
+        bool holds = period->life == atomic_load(&at->life);
+        for (unsigned j = 0; holds && j < STAT_COUNT; j++)
             moved.values[j] += period->newer.values[j] - period->older.values[j];
         pthread_mutex_unlock(&averages.mutex);
     }

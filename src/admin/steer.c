@@ -69,7 +69,7 @@ static void each_database(struct request *request, void (*act)(struct database *
             act(database);
         return;
     }
-    for (unsigned i = 0; (database = database_at(i)) != NULL; i++)
+    for (unsigned i = 0; (database = database_next(&i)) != NULL;)
         act(database);
 }
 
@@ -118,7 +118,7 @@ struct pausing {
 static bool is_paused(const struct database *only)
 {
     struct database *database;
-    for (unsigned i = 0; (database = database_at(i)) != NULL; i++) {
+    for (unsigned i = 0; (database = database_next(&i)) != NULL;) {
         /* RESUME ends a PAUSE that is still waiting. */
         if ((!only || database == only) && atomic_load(&database->paused) &&
             database_busy_count(database))

@@ -11,6 +11,9 @@
 #include "base/mem.h"
 #include "sql/catalog.h"
 
+static void shut_locked(struct realm *realm);
+static void open_locked(struct realm *realm, bool bump);
+
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct link realms = {&realms, &realms};
 
@@ -36,6 +39,34 @@ void realm_fini(struct realm *realm)
     realm->bar = NULL;
     catalog_unref(realm->catalog);
     realm->catalog = NULL;
+}
+
+bool realm_is_unused(struct realm *realm)
+{
+    bool used = false;
+    pthread_mutex_lock(&mutex);
+    LINK_EACH (&realm->closings, at)
+        used = used || CONTAINER_OF(at, struct closing, link) != realm->bar;
+    pthread_mutex_unlock(&mutex);
+    return !used && !atomic_load(&realm->lost);
+}
+
+void realm_forget(struct realm *realm)
+{
+    pthread_mutex_lock(&mutex);
+    ASSERT(!realm->bar && link_is_empty(&realm->closings));
+    shut_locked(realm);
+    open_locked(realm, true); /* others may know the same database by another name */
+    struct catalog *old = realm->catalog;
+    realm->catalog = NULL;
+    atomic_store(&realm->catalog_loaded, 0);
+    atomic_fetch_add(&realm->catalog_wanted, 1);
+    atomic_store(&realm->identity, 0);
+    atomic_store(&realm->incarnation, 0);
+    atomic_store(&realm->invalidations, 0);
+    realm->unseen = false;
+    pthread_mutex_unlock(&mutex);
+    catalog_unref(old);
 }
 
 struct catalog *realm_catalog(struct realm *realm, bool *out_stale)

@@ -418,13 +418,12 @@ static void auth_passed(struct session *session)
         enter_console(session);
         return;
     }
-    struct database *database = database_get(slice_of_text(login->database));
+    struct database *database = database_enter(slice_of_text(login->database));
     if (!database) {
         refuse_database(session);
         return;
     }
     session->database = database;
-    atomic_fetch_add(&database->client_count, 1);
     session->stats = host_stats(session->host, database);
     session->pool = pool_get(database, slice_of_text(session->user));
     atomic_fetch_add(&session->pool->limit->clients, 1);

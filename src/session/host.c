@@ -110,6 +110,9 @@ struct database_stats *host_stats(struct host *host, struct database *database)
         stats->database = database;
         table_put(&host->stats, key, stats);
     }
+    unsigned life = atomic_load(&database->life);
+    if (stats->life != life)
+        *stats = (struct database_stats){.database = database, .life = life};
     pthread_mutex_unlock(&host->stats_mutex);
     return stats;
 }

@@ -207,8 +207,8 @@ static void on_closed(struct stream *stream)
     ASSERT(!session->fill.flight.on && !session->flight_waiter.flight);
     if (session->console_state && session_console.on_closed)
         session_console.on_closed(session);
-    if (session->database) {
-        atomic_fetch_sub(&session->database->client_count, 1);
+    struct database *database = session->database;
+    if (database) {
         atomic_fetch_sub(&session->pool->limit->clients, 1);
         if (conf_current()->options.log_disconnections)
             log_debug("client gone", "session", log_num((int64_t)session->id), NULL);
@@ -235,6 +235,8 @@ static void on_closed(struct stream *stream)
     mem_free(session->user);
     mem_free(session->application_name);
     mem_free(session);
+    if (database) /* last: its name may be collected now */
+        database_leave(database);
     if (host->stopping && !host->session_count && host->on_empty)
         host->on_empty(host);
 }

@@ -22,7 +22,7 @@ void session_refresh_catalogs(struct database *database, bool all)
         return;
     }
     struct database *each;
-    for (unsigned i = 0; (each = database_at(i)) != NULL; i++)
+    for (unsigned i = 0; (each = database_next(&i)) != NULL;)
         control_refresh(each->control);
 }
 

@@ -493,6 +493,35 @@ struct control *control_create(struct database *database)
     return control;
 }
 
+bool control_awaits_gone(const struct control *control)
+{
+    return !link_is_empty(&control->gones);
+}
+
+void control_forget(struct control *control)
+{
+    ASSERT(!control_awaits_gone(control));
+    rest(control, "");
+    mem_free(set_error(control, NULL));
+    pthread_mutex_lock(&control->mutex);
+    if (control->password)
+        explicit_bzero(control->password, strlen(control->password));
+    mem_free(control->password);
+    mem_free(control->role);
+    control->password = control->role = NULL;
+    pthread_mutex_unlock(&control->mutex);
+    control_target_fini(&control->target);
+    control->conf_seen = NULL;
+    control->line = NULL;
+    control->walk = (struct host_walk){0};
+    control->failing = control->load_needed = false;
+    control->failures = control->load_tries = 0;
+    control->mixed_at_ms = 0;
+    control->identity = (struct control_identity){0};
+    mem_free(control->settings);
+    control->settings = NULL;
+}
+
 static void on_timer_closed(uv_handle_t *handle)
 {
     struct control *control = handle->data;

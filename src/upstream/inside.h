@@ -33,7 +33,17 @@ static inline uint64_t elapsed(uint64_t now, uint64_t since)
     return now > since ? now - since : 0;
 }
 
+/* --- database.c --- */
+/* Takes the name of an automatic database that nobody uses from it: no walk and no name finds it any
+ * more. False: it is in use. database_is_vacated says that it may have another name. On the main loop. */
+bool database_vacate(struct database *database);
+void database_clear(struct database *database); /* what was known of its server */
+void database_is_vacated(struct database *database);
+bool databases_are_many(void); /* more than half of the places are taken */
+
 /* --- pool.c --- */
+bool pool_is_unused_locked(const struct pool *pool);
+void pool_forget_locked(struct pool *pool);
 void pool_lock(const struct pool *pool);
 void pool_unlock(const struct pool *pool);
 void pool_destroy(struct pool *pool); /* its servers are gone */

@@ -71,11 +71,42 @@ static struct pool *create(struct database *database, struct slice role)
     link_init(&pool->closing);
     pool->limit = limit_of(role);
     pool->stats = mem_zero(1, sizeof(*pool->stats));
-    size_t size = (database->pool_count + 1) * sizeof(struct pool *);
-    database->pool_list = mem_resize(database->pool_list, size);
+    unsigned count = database->pool_count + database->pool_spare_count;
+    database->pool_list = mem_resize(database->pool_list, (count + 1) * sizeof(struct pool *));
+    database->pool_list[count] = database->pool_list[database->pool_count];
     database->pool_list[database->pool_count++] = pool;
     table_put(&database->pools, role, pool);
     return pool;
+}
+
+/* One that was there under an earlier name of the database is as good as new. */
+static void bring_back(struct pool *pool)
+{
+    struct database *database = pool->database;
+    struct pool **list = database->pool_list;
+    unsigned at = database->pool_count;
+    while (list[at] != pool)
+        at++;
+    list[at] = list[database->pool_count];
+    list[database->pool_count++] = pool;
+    database->pool_spare_count--;
+    pool->spare = false;
+}
+
+bool pool_is_unused_locked(const struct pool *pool)
+{
+    return pool->connections == 0 && pool->canceling == 0 && link_is_empty(&pool->waiters);
+}
+
+void pool_forget_locked(struct pool *pool)
+{
+    pool_recycle_locked(pool);
+    if (pool->recent)
+        profile_unref_locked(pool->recent);
+    pool->recent = NULL;
+    memset(pool->stats, 0, sizeof(*pool->stats));
+    atomic_store(&pool->homeless_until_ms, 0);
+    pool->spare = true;
 }
 
 struct pool *pool_get(struct database *database, struct slice role)
@@ -84,6 +115,8 @@ struct pool *pool_get(struct database *database, struct slice role)
     struct pool *pool = table_get(&database->pools, role);
     if (!pool)
         pool = create(database, role);
+    else if (pool->spare)
+        bring_back(pool);
     pthread_mutex_unlock(&database->mutex);
     return pool;
 }

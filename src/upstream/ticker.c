@@ -141,7 +141,7 @@ static void tick(struct loop_ticker *ticker, uint64_t now_ms)
         side->slow_at_ms = now_ms + SLOW_TICK_MS;
     struct database *database;
     struct pool *pool;
-    for (unsigned i = 0; (database = database_at(i)) != NULL; i++) {
+    for (unsigned i = 0; (database = database_next(&i)) != NULL;) {
         for (unsigned j = 0; (pool = pool_at(database, j)) != NULL; j++)
             tick_pool(pool, side, slow);
     }
@@ -195,7 +195,7 @@ void pools_stop(struct loop *loop)
     struct database *database;
     struct pool *pool;
     struct server *server;
-    for (unsigned i = 0; (database = database_at(i)) != NULL; i++) {
+    for (unsigned i = 0; (database = database_next(&i)) != NULL;) {
         for (unsigned j = 0; (pool = pool_at(database, j)) != NULL; j++) {
             while ((server = any_of(pool, loop)) != NULL)
                 server_close(server);
