@@ -32,14 +32,16 @@ def test_names_that_postgres_does_not_know_are_forgotten(make_proxy, postgres):
 
 
 def test_more_names_than_there_is_room_for(make_proxy, postgres):
-    """Nobody answers behind this line. More names than the table has places, and then one that is wanted."""
+    """Nobody answers behind this line. More names than the table has places, and then one that is wanted.
+    On a machine with other work, names may come faster than they are forgotten: such a one is let in later."""
     dead = servers.free_port()
     proxy = make_proxy(postgres, databases={"postgres": f"host=127.0.0.1 port={postgres.port}",
                                             "*": f"host=127.0.0.1 port={dead}"})
     with concurrent.futures.ThreadPoolExecutor(8) as threads:
         codes = list(threads.map(lambda n: refused(proxy.port, f"made_up_{n}"), range(5000)))
-    assert set(codes) <= {"08006"}, set(codes)
+    assert set(codes) <= {"08006", "53400"} and codes.count("53400") < 500, set(codes)
     assert proxy.query("select 1") == [["1"]]
+    assert servers.wait_until(lambda: refused(proxy.port, "let_in_later") == "08006", 20)
     assert servers.wait_until(lambda: len(names(proxy)) < 2100, 20)
 
 
