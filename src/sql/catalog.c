@@ -254,6 +254,11 @@ void catalog_free(struct catalog *catalog)
     mem_free(catalog->columns);
     mem_free(catalog->collations);
     mem_free(catalog->closures);
+    mem_free(catalog->policies);
+    mem_free(catalog->policy_roles);
+    mem_free(catalog->roles);
+    mem_free(catalog->grants);
+    mem_free(catalog->settings);
     catalog_blocks_free(catalog->blocks);
     mem_free(catalog);
 }

@@ -120,11 +120,13 @@ struct raw_dependency {
 
 /* A stored expression or query. */
 struct raw_code {
-    uint32_t owner;    /* relation or domain */
-    char kind;         /* see CATALOG_QUERY_CODE */
-    struct slice text; /* not read yet; else without data */
-    unsigned flags;    /* enum node_flag */
-    size_t first;      /* in builder->dependencies */
+    uint32_t owner;      /* relation or domain */
+    char kind;           /* see CATALOG_QUERY_CODE */
+    struct slice text;   /* not read yet; else without data */
+    uint32_t first_role; /* of a policy: in catalog->policy_roles */
+    uint32_t role_count;
+    unsigned flags; /* enum node_flag */
+    size_t first;   /* in builder->dependencies */
     size_t count;
     bool unknown; /* derived: may run functions that are not harmless */
 };
@@ -178,6 +180,12 @@ struct catalog_builder {
     RAW_ARRAY(raw_aggregate, aggregates);
     RAW_ARRAY(raw_edge, edges);
     RAW_ARRAY(raw_code, codes);
+    RAW_ARRAY(catalog_role, roles);
+    RAW_ARRAY(raw_pair, members); /* from: who has what `to` may do */
+    RAW_ARRAY(catalog_setting, settings);
+    uint32_t *policy_roles;
+    size_t policy_roles_count;
+    size_t policy_roles_cap;
     RAW_ARRAY(raw_dependency, dependencies);
     uint32_t *arguments;
     size_t arguments_count;
@@ -197,6 +205,8 @@ void *builder_grow(void *items, size_t count, size_t *cap, size_t size);
 
 /* A copy of a text that lives as long as the snapshot. */
 const char *catalog_text(struct catalog *catalog, struct slice text);
+/* The same in the first of *blocks or a new one; what that takes is added to *bytes. */
+char *catalog_text_keep(struct catalog_block **blocks, size_t *bytes, struct slice text);
 void catalog_blocks_free(struct catalog_block *blocks);
 
 /* For sorting and searching arrays: of texts, and of what begins with an OID. */
@@ -215,6 +225,7 @@ size_t builder_functions_named(const struct catalog_builder *builder, const char
                                uint32_t *out_first);
 
 /* The steps of catalog_builder_finish, in their order. */
+void builder_codes_read(struct catalog_builder *builder);       /* those that only were kept */
 void catalog_derive_arrays(struct catalog_builder *builder);    /* sorts relations and code */
 void catalog_derive_types(struct catalog_builder *builder);     /* sorts, classes, casts */
 void catalog_derive_functions(struct catalog_builder *builder); /* effects, names, operators */
@@ -222,6 +233,7 @@ void catalog_derive_bodies(struct catalog_builder *builder);    /* of functions:
 void catalog_derive_code(struct catalog_builder *builder);      /* what stored code may do */
 void catalog_derive_relations(struct catalog_builder *builder); /* roots, reads, closures */
 void catalog_derive_keys(struct catalog_builder *builder);      /* what may be a key */
+void catalog_derive_roles(struct catalog_builder *builder);     /* sorts; memberships */
 
 const struct raw_function *builder_find_function(const struct catalog_builder *builder,
                                                  uint32_t oid);

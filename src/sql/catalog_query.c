@@ -10,8 +10,10 @@
 #include "base/macros.h"
 #include "sql/catalog.h"
 
-#define EXPRESSIONS(kind, owner, column, from)                                                     \
-    "SELECT '" kind "', " owner ", " column "::text FROM " from " AND " column " IS NOT NULL"
+#define EXPRESSIONS_OF(kind, owner, column, roles, from)                                           \
+    "SELECT '" kind "', " owner ", " column "::text, " roles " FROM " from " AND " column          \
+    " IS NOT NULL"
+#define EXPRESSIONS(kind, owner, column, from) EXPRESSIONS_OF(kind, owner, column, "NULL", from)
 
 /* The name of the extension that owns what `when` is true of, or ''. */
 #define EXTENSION_OF(table, oid, when)                                                             \
@@ -54,9 +56,10 @@ static const struct {
         "SELECT c.collname, bool_and(n.nspname = 'pg_catalog' AND c.oid < 16384)"
         " FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace GROUP BY 1", 2},
     [CATALOG_QUERY_RELATIONS] = {
-        "SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relrowsecurity"
+        "SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relrowsecurity,"
+        " c.relforcerowsecurity, c.relowner"
         " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-        " WHERE c.relkind IN ('r', 'p', 'm', 'v', 'f', 'S') AND n.nspname <> 'pg_toast'", 6},
+        " WHERE c.relkind IN ('r', 'p', 'm', 'v', 'f', 'S') AND n.nspname <> 'pg_toast'", 8},
     [CATALOG_QUERY_INHERITS] = {
         "SELECT inhrelid, inhparent FROM pg_inherits", 2},
     [CATALOG_QUERY_COLUMNS] = {
@@ -76,7 +79,8 @@ static const struct {
         " WHERE NOT tgisinternal AND tgenabled <> 'D'", 3},
     [CATALOG_QUERY_CODE] = {
         /* v: a view's or materialized view's query, r: a rule, R: its condition */
-        "SELECT CASE WHEN rulename = '_RETURN' THEN 'v' ELSE 'r' END, ev_class, ev_action::text"
+        "SELECT CASE WHEN rulename = '_RETURN' THEN 'v' ELSE 'r' END, ev_class, ev_action::text,"
+        " NULL::text"
         " FROM pg_rewrite WHERE ev_class >= 16384"
         " UNION ALL " EXPRESSIONS("R", "ev_class", "ev_qual", "pg_rewrite WHERE ev_class >= 16384")
         /* e: an expression that a write may run */
@@ -88,11 +92,11 @@ static const struct {
         " UNION ALL " EXPRESSIONS("e", "tgrelid", "tgqual", "pg_trigger WHERE NOT tgisinternal")
         " UNION ALL " EXPRESSIONS("e", "polrelid", "polqual", "pg_policy WHERE polcmd IN ('w', 'd')")
         " UNION ALL " EXPRESSIONS("e", "polrelid", "polwithcheck", "pg_policy WHERE true")
-        /* p: a policy that reads run as well, d: of a domain */
-        " UNION ALL " EXPRESSIONS("p", "polrelid", "polqual",
+        /* p: a policy that reads run as well, with the roles it is for, d: of a domain */
+        " UNION ALL " EXPRESSIONS_OF("p", "polrelid", "polqual", "polroles::text",
             "pg_policy WHERE polcmd NOT IN ('w', 'd')")
         " UNION ALL " EXPRESSIONS("d", "contypid", "conbin", "pg_constraint WHERE contypid <> 0")
-        " UNION ALL " EXPRESSIONS("d", "oid", "typdefaultbin", "pg_type WHERE oid >= 16384"), 3},
+        " UNION ALL " EXPRESSIONS("d", "oid", "typdefaultbin", "pg_type WHERE oid >= 16384"), 4},
     [CATALOG_QUERY_EVENT_TRIGGERS] = {
         "SELECT evtfoid::oid FROM pg_event_trigger"
         " WHERE evtenabled <> 'D' AND evtname !~ '^pgrecall'", 1},
@@ -129,6 +133,16 @@ static const struct {
     [CATALOG_QUERY_SUPPORT] = {
         "SELECT amproc::oid FROM pg_amproc WHERE amproc::oid >= 16384"
         " UNION SELECT rngsubdiff::oid FROM pg_range WHERE rngsubdiff::oid >= 16384", 1},
+    [CATALOG_QUERY_ROLES] = {
+        "SELECT oid, rolname, rolsuper, rolbypassrls, rolcanlogin FROM pg_roles", 5},
+    [CATALOG_QUERY_MEMBERS] = {
+        /* Those who have by themselves what the role may do. Since 16 each grant says so. */
+        "SELECT m.member, m.roleid FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.member"
+        " WHERE COALESCE((to_jsonb(m) ->> 'inherit_option')::boolean, r.rolinherit)", 2},
+    [CATALOG_QUERY_ROLE_SETTINGS] = {
+        "SELECT setdatabase, setrole, split_part(s, '=', 1), substr(s, strpos(s, '=') + 1)"
+        " FROM pg_db_role_setting, unnest(setconfig) s WHERE setdatabase IN"
+        " (0, (SELECT oid FROM pg_database WHERE datname = current_database()))", 4},
 };
 /* clang-format on */
 

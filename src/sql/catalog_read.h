@@ -94,13 +94,45 @@ struct catalog_relation {
     bool system;
     bool temporary;
     bool row_security;
+    bool forced_security;    /* the owner is no exception */
+    uint32_t owner;          /* a role */
     bool has_time;           /* a column of type time */
     bool has_cast_source;    /* a column of a type with cast_source */
     enum reason read_reason; /* REASON_NONE: reading it may be cached */
     struct closure reads;    /* then: the roots that it stands for */
-    bool by_key;             /* see catalog_writes_by_key */
+    /* With row security: what reading it means to a role that no policy applies to, and the policies. */
+    enum reason bare_reason;
+    uint32_t first_policy;
+    uint32_t policy_count;
+    bool by_key;  /* see catalog_writes_by_key */
     uint32_t top; /* of a partition tree: the relation whose keys are the tree's; 0: none */
     struct closure closures[CLOSURE_KINDS];
+};
+
+/* A policy of a table with row security that reads run. */
+struct catalog_policy {
+    enum reason reason;   /* REASON_NONE: it depends on nothing but the key and what it reads */
+    struct closure reads; /* the roots of that */
+    uint32_t first_role;  /* in policy_roles; 0 among them: everybody */
+    uint32_t role_count;
+};
+
+struct catalog_role {
+    uint32_t oid;
+    const char *name;
+    bool superuser;
+    bool bypasses; /* BYPASSRLS */
+    bool login;
+    uint32_t first_grant; /* in grants: the roles whose privileges it has by membership */
+    uint32_t grant_count;
+};
+
+/* A setting with which sessions begin. */
+struct catalog_setting {
+    bool of_database; /* this one; else: of all */
+    uint32_t role;    /* 0: of all */
+    const char *name;
+    const char *value;
 };
 
 struct catalog_column {
@@ -152,6 +184,16 @@ struct catalog {
     size_t collation_count;
     uint32_t *closures;
     size_t closure_count;
+    struct catalog_policy *policies; /* by relation: see first_policy */
+    size_t policy_count;
+    uint32_t *policy_roles;
+    size_t policy_role_count;
+    struct catalog_role *roles; /* by oid */
+    size_t role_count;
+    uint32_t *grants; /* OIDs of roles */
+    size_t grant_count;
+    struct catalog_setting *settings;
+    size_t setting_count;
 
     struct catalog_block *blocks; /* of texts */
 };
@@ -177,3 +219,19 @@ const struct catalog_column *catalog_find_column(const struct catalog *catalog, 
 bool catalog_has_collation(const struct catalog *catalog, const char *name);
 
 void catalog_free(struct catalog *catalog);
+
+/* ---- catalog_roles.c ---- */
+
+/* The role of that name; NULL: there is none in the snapshot. */
+const struct catalog_role *catalog_find_role(const struct catalog *catalog, const char *name);
+
+/* Has `role` by itself all that `of` may do? Only true if that is certain. */
+bool catalog_role_has(const struct catalog *catalog, const struct catalog_role *role, uint32_t of);
+
+/* Does row security leave `role` alone when it reads this table itself? Only true if that is certain. */
+bool catalog_role_is_exempt(const struct catalog *catalog, const struct catalog_role *role,
+                            const struct catalog_relation *relation);
+
+/* False only if the policy certainly does not apply to `role`. */
+bool catalog_policy_applies(const struct catalog *catalog, const struct catalog_policy *policy,
+                            const struct catalog_role *role);

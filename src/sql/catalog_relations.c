@@ -348,6 +348,62 @@ static void roots_derive(struct derive *derive, struct closure *closure, size_t 
     }
 }
 
+/* One policy by itself: what it means to those that it applies to. */
+static void policy_derive(struct derive *derive, const struct catalog_relation *relation,
+                          const struct raw_code *code, struct catalog_policy *policy)
+{
+    struct catalog *catalog = derive->catalog;
+
+    policy->first_role = code->first_role;
+    policy->role_count = code->role_count;
+    policy->reads.first = (uint32_t)catalog->closure_count;
+    if (!read_code_is_known(derive, code))
+        policy->reason = REASON_ROW_SECURITY;
+    derive->walk++;
+    for (size_t i = code->first; i < code->first + code->count; i++) {
+        const struct raw_dependency *dependency = &derive->builder->dependencies[i];
+        ptrdiff_t at = derive_position(derive, dependency->oid);
+
+        if (dependency->kind != NODE_RELATION || dependency->oid == relation->oid)
+            continue; /* a policy that reads its own table is an error */
+        if (at < 0 || catalog->relations[at].read_reason != REASON_NONE)
+            policy->reason = REASON_ROW_SECURITY;
+        if (policy->reason == REASON_NONE)
+            roots_derive(derive, &policy->reads, (size_t)at);
+    }
+    if (policy->reads.reach != 0)
+        policy->reason = REASON_TOO_MANY_TABLES;
+}
+
+static void policies_derive(struct derive *derive)
+{
+    struct catalog *catalog = derive->catalog;
+    size_t cap = 0;
+
+    for (size_t i = 0; i < catalog->relation_count; i++) {
+        struct catalog_relation *relation = &catalog->relations[i];
+        uint32_t next = 0;
+
+        relation->first_policy = (uint32_t)catalog->policy_count;
+        if (!relation->row_security || relation->kind == 'v')
+            continue;
+        for (const struct raw_code *code; (code = read_code_next(derive, i, &next));) {
+            catalog->policies = builder_grow(catalog->policies, catalog->policy_count, &cap,
+                                             sizeof(*catalog->policies));
+            struct catalog_policy *policy = &catalog->policies[catalog->policy_count++];
+
+            *policy = (struct catalog_policy){.reason = REASON_NONE};
+            policy_derive(derive, relation, code, policy);
+            relation->policy_count++;
+        }
+    }
+    catalog->policy_roles = derive->builder->policy_roles;
+    catalog->policy_role_count = derive->builder->policy_roles_count;
+    derive->builder->policy_roles = NULL;
+    catalog->bytes += catalog->policy_count * sizeof(*catalog->policies) +
+                      catalog->policy_role_count * sizeof(uint32_t);
+}
+
 static void reads_derive(struct derive *derive)
 {
     struct catalog *catalog = derive->catalog;
@@ -355,6 +411,7 @@ static void reads_derive(struct derive *derive)
     for (size_t i = 0; i < catalog->relation_count; i++) {
         if (catalog->relations[i].kind != 'v' || catalog->relations[i].system)
             table_reads_derive(derive, i);
+        catalog->relations[i].bare_reason = catalog->relations[i].read_reason;
     }
     for (size_t i = 0; i < catalog->relation_count; i++) {
         struct catalog_relation *relation = &catalog->relations[i];
@@ -386,6 +443,7 @@ void catalog_derive_relations(struct catalog_builder *builder)
     codes_derive(&derive);
     tree_flags_derive(&derive);
     reads_derive(&derive);
+    policies_derive(&derive);
     closures_derive(&derive);
     mem_free(derive.nodes);
     mem_free(derive.members);

@@ -153,26 +153,68 @@ void proof_call(struct proof *proof, const struct closure *closure)
     closure_write(proof, closure);
 }
 
-static void relation_read(struct proof *proof, const struct catalog_relation *relation)
+static void reads_add(struct proof *proof, const struct closure *reads, const char *object)
 {
     struct verdict *out = proof->out;
 
+    for (unsigned i = 0; i < reads->count; i++) {
+        if (!table_add(out->reads, &out->read_count, proof->catalog->closures[reads->first + i]))
+            proof_deny(proof, REASON_TOO_MANY_TABLES, object);
+    }
+}
+
+/* A table with row security, read by a role that is known: the policies that are not for it, or none at
+ * all, change nothing of what it sees. */
+static void secured_read(struct proof *proof, const struct catalog_relation *relation,
+                         const struct catalog_role *role)
+{
+    const struct catalog *catalog = proof->catalog;
+
+    if (!table_add(proof->out->reads, &proof->out->read_count, relation->root))
+        proof_deny(proof, REASON_TOO_MANY_TABLES, relation->full_name);
+    if (catalog_role_is_exempt(catalog, role, relation))
+        return;
+    for (uint32_t i = 0; i < relation->policy_count; i++) {
+        const struct catalog_policy *policy = &catalog->policies[relation->first_policy + i];
+
+        if (!catalog_policy_applies(catalog, policy, role))
+            continue;
+        if (policy->reason != REASON_NONE)
+            proof_deny(proof, policy->reason, relation->full_name);
+        reads_add(proof, &policy->reads, relation->full_name);
+    }
+}
+
+/* The role whose rows they are, where it is known and matters. Who reads through a view is another
+ * question: its tables show what they show to the view's owner. */
+static const struct catalog_role *role_of(const struct proof *proof,
+                                          const struct catalog_relation *relation)
+{
+    if (!relation->row_security || relation->kind == 'v' || relation->bare_reason != REASON_NONE ||
+        !proof->scope.known)
+        return NULL;
+    return catalog_find_role(proof->catalog, proof->scope.user);
+}
+
+static void relation_read(struct proof *proof, const struct catalog_relation *relation)
+{
     proof_call(proof, &relation->closures[CLOSURE_READ]);
     if (relation->system && strcmp(relation->full_name, "pg_catalog.pg_prepared_statements") == 0)
         pin(proof, PIN_PREPARED, EFFECT_NAMES);
     proof->has_time |= relation->has_time;
     proof->has_cast_source |= relation->has_cast_source;
+    const struct catalog_role *role = role_of(proof, relation);
+    if (role) {
+        secured_read(proof, relation, role);
+        return;
+    }
     if (relation->read_reason != REASON_NONE) {
         proof_deny(proof, relation->read_reason, relation->full_name);
         if (relation->read_reason != REASON_COLUMN_TYPE)
             return;
         proof->unforceable |= !relation->reads.count;
     }
-    for (unsigned i = 0; i < relation->reads.count; i++) {
-        if (!table_add(out->reads, &out->read_count,
-                       proof->catalog->closures[relation->reads.first + i]))
-            proof_deny(proof, REASON_TOO_MANY_TABLES, relation->full_name);
-    }
+    reads_add(proof, &relation->reads, relation->full_name);
 }
 
 static void relation_write(struct proof *proof, enum fact_kind kind,

@@ -152,16 +152,26 @@ static bool read_is_pinned(struct judge *judge, unsigned relation,
     return false;
 }
 
-/* Tables that the statement reads in a way that no key bounds. */
-static uint32_t whole_reads(const struct judge *judge, const struct catalog_relation *table)
+static uint32_t whole_closure(const struct judge *judge, const struct closure *reads)
 {
     uint32_t whole = 0;
 
-    for (unsigned i = 0; i < table->reads.count; i++) {
-        int position = read_position(judge->out, judge->catalog->closures[table->reads.first + i]);
+    for (unsigned i = 0; i < reads->count; i++) {
+        int position = read_position(judge->out, judge->catalog->closures[reads->first + i]);
         if (position >= 0)
             whole |= 1U << position;
     }
+    return whole;
+}
+
+/* Tables that the statement reads in a way that no key bounds: the policies of those that it names read
+ * more, whichever of them apply. */
+static uint32_t whole_reads(const struct judge *judge, const struct catalog_relation *table)
+{
+    uint32_t whole = whole_closure(judge, &table->reads);
+
+    for (uint32_t i = 0; i < table->policy_count; i++)
+        whole |= whole_closure(judge, &judge->catalog->policies[table->first_policy + i].reads);
     int position = read_position(judge->out, table->root);
     return position >= 0 ? whole | 1U << position : whole;
 }

@@ -23,9 +23,9 @@ static enum err add(struct catalog_builder *builder, unsigned query, unsigned co
 static void relation_add(struct catalog_builder *builder, const char *oid, const char *schema,
                          const char *name, const char *kind)
 {
-    const char *row[] = {oid, schema, name, kind, "p", "f"};
+    const char *row[] = {oid, schema, name, kind, "p", "f", "f", "10"};
 
-    assert_int_equal(add(builder, QUERY_RELATIONS, 6, row), ERR_OK);
+    assert_int_equal(add(builder, QUERY_RELATIONS, 8, row), ERR_OK);
 }
 
 static struct catalog *small_catalog(void)
