@@ -66,8 +66,7 @@ enum reason lookup_reason(struct session *session)
     if (session->facts->bypass || (session->settings && session->settings->bypass))
         return REASON_SESSION_SETTINGS;
     /* In pool mode session: its own backend may be older than what was learned last. */
-    if (session->server &&
-        !hash128_equal(session->server->facts->signature, session->facts->signature))
+    if (session->server && settings_backend_differs(session))
         return REASON_BACKEND_DIFFERS;
     const struct conf_database *line =
         atomic_load_explicit(&session->database->conf, memory_order_acquire);

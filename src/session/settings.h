@@ -26,6 +26,16 @@ const struct verdict *settings_track(struct session *session, const struct query
  * under way may move it. Borrowed until the next call on this thread. */
 struct proof_scope settings_scope(const struct session *session);
 
+/* True if the backend that the session holds may answer otherwise than others of its profile: it logged in
+ * under other settings, or its role was named when that name may have meant another role. */
+static inline bool settings_backend_differs(const struct session *session)
+{
+    const struct profile_facts *its = session->server->facts;
+    return its != session->facts && (!hash128_equal(its->signature, session->facts->signature) ||
+                                     settings_find(session->settings, "role") ||
+                                     settings_find(session->settings, "session_authorization"));
+}
+
 /* True if a BEGIN without a level is certainly one of READ COMMITTED. */
 static inline bool settings_read_committed(const struct session *session)
 {

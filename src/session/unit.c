@@ -102,8 +102,7 @@ size_t unit_forward(struct session *session, const uint8_t *data, size_t len)
         }
         attach(session, server);
     }
-    if (session->fill.on &&
-        !hash128_equal(session->server->facts->signature, session->facts->signature))
+    if (session->fill.on && settings_backend_differs(session))
         fill_spoil(session, REASON_BACKEND_DIFFERS);
     if (session->fill.in_block && !transaction_may_fill(&session->transaction))
         fill_spoil(session, REASON_IN_TRANSACTION);

@@ -19,8 +19,12 @@ static const char *const settings[] = {
     "default_transaction_isolation", "default_transaction_read_only",
     "default_transaction_deferrable", "client_min_messages"};
 
+/* A role that was renamed leaves its name to another one. */
+#define ROLE_OID(role) "pg_catalog.to_regrole(pg_catalog.quote_ident(" role "))::pg_catalog.oid"
+
 /* After the settings. */
-static const char *const expressions[] = {"current_user", "session_user"};
+static const char *const expressions[] = {"current_user", "session_user", ROLE_OID("current_user"),
+                                          ROLE_OID("session_user")};
 
 /* Behind those: which server it is. The names are qualified because the search_path is the role's. */
 static const char server_columns[] =

@@ -30,12 +30,12 @@ static int read_query(void **state)
     for (const char *at = text; (at = strstr(at, call)) != NULL; setting_count++) {
         at += sizeof(call) - 1;
         size_t len = strcspn(at, "'");
-        assert_true(len < sizeof(names[0]) && setting_count < COLUMNS_MAX - 2);
+        assert_true(len < sizeof(names[0]) && setting_count < COLUMNS_MAX - 4);
         memcpy(names[setting_count], at, len);
     }
     mem_free(text);
     setting_count--;                                   /* transaction_read_only, the last column */
-    column_count = setting_count + 2 + SERVER_COLUMNS; /* 2: current_user, session_user */
+    column_count = setting_count + 4 + SERVER_COLUMNS; /* 4: current_user, session_user, OIDs */
     return 0;
 }
 
