@@ -12,6 +12,7 @@ import pytest
 
 import servers
 import wire
+from between import Between
 from test_half_closed import make_known
 from test_timeouts import KEEP, running
 
@@ -344,3 +345,69 @@ def test_a_newer_protocol_is_negotiated_down_with_its_key(proxy):
         assert client.is_silent(0.3)
         cancel(proxy.port, client.pid, client.key)
         is_cancelled(client)
+
+
+class Rekeyed(Between):
+    """The server's cancel keys are others here, of any length, and are known again in a CancelRequest."""
+
+    def __init__(self, target, length):
+        super().__init__(target)
+        self.length, self.real, self.unknown = length, {}, []
+
+    def answer(self, data, near, far):
+        at = data.find(b"K\0\0\0\x0c")
+        if at >= 0:
+            pid, real = data[at + 5 : at + 9], data[at + 9 : at + 13]
+            key = os.urandom(self.length)
+            self.real[pid + key] = pid + real
+            message = wire.message(b"K", pid + key) if self.length else b""
+            data = data[:at] + message + data[at + 13 :]
+        near.sendall(data)
+
+    def request(self, data, near, far):
+        if data[4:8] == struct.pack("!i", 80877102):
+            assert struct.unpack("!i", data[:4])[0] == len(data)
+            real = self.real.get(data[8:])
+            if not real:
+                self.unknown.append(data)
+            data = struct.pack("!ii", 16, 80877102) + (real or bytes(8))
+        far.sendall(data)
+
+
+@pytest.mark.parametrize("protocol", [wire.PROTOCOL_3_0, wire.PROTOCOL_3_2])
+@pytest.mark.parametrize("length", [4, 5, 32, 255, 256])
+def test_the_server_may_have_keys_of_any_length(make_proxy, postgres, length, protocol):
+    between = Rekeyed(postgres.port, length)
+    proxy = make_proxy(postgres, databases={"*": f"host=127.0.0.1 port={between.port}"}, **KEEP)
+    with proxy.connect(protocol=protocol) as client:
+        client.send(wire.query("select pg_sleep(20), 'to be cancelled'"))
+        assert servers.wait_until(lambda: running(postgres, "%to be cancelled%") == 1, 10)
+        cancel(proxy.port, client.pid, client.key)
+        is_cancelled(client)
+        assert client.query("select 1") == [["1"]]
+    assert not between.unknown
+    proxy.stop()
+    between.close()
+
+
+def test_a_server_without_keys_cannot_be_cancelled_and_is_used_all_the_same(make_proxy, postgres):
+    between = Rekeyed(postgres.port, 0)
+    proxy = make_proxy(postgres, databases={"*": f"host=127.0.0.1 port={between.port}"}, **KEEP)
+    with proxy.connect() as client:
+        client.send(wire.query("select pg_sleep(2), 'not cancelled'"))
+        assert servers.wait_until(lambda: running(postgres, "%not cancelled%") == 1, 10)
+        cancel(proxy.port, client.pid, client.key)
+        assert wire.rows_of(client.read_until(b"Z")) == [["", "not cancelled"]]
+    proxy.stop()
+    between.close()
+
+
+@pytest.mark.parametrize("length", [1, 3, 257])
+def test_a_key_that_no_protocol_allows_is_refused(make_proxy, postgres, length):
+    between = Rekeyed(postgres.port, length)
+    proxy = make_proxy(postgres, databases={"*": f"host=127.0.0.1 port={between.port}"}, **KEEP)
+    with pytest.raises(wire.ServerError) as told:
+        proxy.connect()
+    assert told.value.sqlstate == "08P01"
+    proxy.stop()
+    between.close()
