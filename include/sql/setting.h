@@ -2,9 +2,9 @@
  * from the text. Whoever keeps a session's settings asks here after a verdict with EFFECT_TRACK.
  *
  * What is read is what Postgres would hand to its own set_config_option: the name in lower case, the
- * value as text. A statement that leaves doubt (several statements, FROM CURRENT, a value that is
- * computed, a setting whose meaning depends on others) is not read: the caller then has to treat the
- * session as changed in a way that nobody knows.
+ * value as text. A statement that leaves doubt (FROM CURRENT, a value that is computed, a setting whose
+ * meaning depends on others) is not read: the caller then has to treat the session as changed in a way
+ * that nobody knows. Several statements are split first and read one by one.
  *
  * Threads  libpg_query keeps its state per thread; see verdict_prove.
  */
@@ -30,20 +30,24 @@ struct setting_change {
     bool
         listed; /* SETTING_SET of search_path and its like by SET: the value is its items, with a zero
                   * byte between them, because Postgres quotes them one by one */
-    bool unsure; /* for the keeper of the list: nobody knows what it sets, if it succeeds */
+    bool unsure;        /* for the keeper of the list: nobody knows what it sets, if it succeeds */
+    uint16_t statement; /* of its text, from 0 */
     char *name;
     char *value;
     size_t value_len;
 };
 
 enum {
-    SETTING_CHANGES_MAX = 8, /* set_config in one SELECT */
-    SETTING_PARAMS_MAX = 16, /* $1 .. $16 */
+    SETTING_CHANGES_MAX = 32,    /* of one text */
+    SETTING_STATEMENTS_MAX = 64, /* in one text */
+    SETTING_PARAMS_MAX = 16,     /* $1 .. $16 */
     SETTING_NAME_MAX = 128
 };
 
 struct setting_changes {
     unsigned count;
+    bool several;  /* of a text of several statements, each of which is completed by itself */
+    uint16_t done; /* statements of the text that are completed */
     struct setting_change list[SETTING_CHANGES_MAX];
 };
 
@@ -58,6 +62,14 @@ struct setting_param {
 struct setting_changes *setting_read(struct slice text, const struct setting_param *params,
                                      unsigned param_count);
 void setting_changes_destroy(struct setting_changes *changes); /* NULL is fine */
+/* Takes all changes of `from`, which is destroyed, as those of statement number `statement`. False: they
+ * are too many, nothing was added, and `from` is destroyed, too. */
+bool setting_changes_add(struct setting_changes *to, struct setting_changes *from,
+                         unsigned statement);
+
+/* The statements of a text as Postgres' parser parts them, with the comments before each. Returns how
+ * many; 0 if there is none, the parser does not take the text, or there are too many. */
+unsigned setting_split(struct slice text, struct slice out[SETTING_STATEMENTS_MAX]);
 
 /* True for a setting that no code of Postgres has: "app.tenant". It stays known to a backend, as an
  * empty text, after it has been reset. */

@@ -17,6 +17,7 @@
 #include "session/settings.h"
 
 #include "base/mem.h"
+#include "session/datestyle.h"
 
 struct savepoint {
     char *name;
@@ -172,8 +173,53 @@ struct proof_scope settings_scope(const struct session *session)
 
 /* ---- what happened ---- */
 
-static void apply_one(struct session *session, const struct setting_change *change)
+static bool has_role(const struct settings *settings)
 {
+    return settings_find(settings, "role") || settings_find(settings, "session_authorization");
+}
+
+/* The role and the session's user hang together: what one of them becomes when the other is set, or
+ * undone, is only followed where it is plain. */
+static bool role_is_plain(const struct session *session, const char *name)
+{
+    if (strcmp(name, "session_authorization") == 0)
+        return !settings_find(session->settings, "role") &&
+               !settings_find(session->settings_begin, "role");
+    if (strcmp(name, "role") == 0)
+        return !settings_find(session->settings, "session_authorization") ||
+               settings_find(session->settings_begin, "session_authorization");
+    return !has_role(session->settings) || setting_is_for_all(slice_of_text(name));
+}
+
+/* DateStyle is a pair, and one part may be set alone: the value becomes the whole. What we understand
+ * otherwise than Postgres has is unsure. */
+static void complete_datestyle(const struct session *session, struct setting_change *change)
+{
+    const struct setting *has = settings_find(session->settings, "datestyle");
+    struct slice now;
+    char made[DATESTYLE_MAX];
+    bool unsure = change->unsure;
+    change->unsure = true;
+    if (session->local_constants)
+        return;
+    if (has)
+        now = has->value;
+    else if (!profile_facts_param(session->facts, "DateStyle", &now))
+        return;
+    if (datestyle_join(now, slice_of(change->value, change->value_len), made) != ERR_OK)
+        return;
+    mem_free(change->value);
+    change->value = mem_text(made);
+    change->value_len = strlen(made);
+    change->unsure = unsure;
+}
+
+static void apply_one(struct session *session, struct setting_change *change)
+{
+    if (change->kind == SETTING_SET || change->kind == SETTING_RESET)
+        change->unsure |= !role_is_plain(session, change->name);
+    if (change->kind == SETTING_SET && strcmp(change->name, "datestyle") == 0)
+        complete_datestyle(session, change);
     struct settings *made = NULL;
     enum err err = ERR_OK;
     struct setting entry = {.name = slice_of_text(change->name),
@@ -241,11 +287,16 @@ static void to_savepoint(struct session *session, const char *name, bool back)
     drop_savepoints(session, (unsigned)at + (back ? 1 : 0));
 }
 
-static void apply(struct session *session, const struct setting_changes *changes)
+/* What statement number `statement` of its text does. False: nothing. */
+static bool apply(struct session *session, struct setting_changes *changes, unsigned statement)
 {
     struct settings *before = settings_ref(session->settings);
+    bool any = false;
     for (unsigned i = 0; i < changes->count; i++) {
-        const struct setting_change *change = &changes->list[i];
+        struct setting_change *change = &changes->list[i];
+        if (change->statement != statement)
+            continue;
+        any = true;
         if (change->kind == SETTING_SAVEPOINT)
             add_savepoint(session, change->name);
         else if (change->kind == SETTING_RELEASE || change->kind == SETTING_ROLLBACK_TO)
@@ -256,6 +307,7 @@ static void apply(struct session *session, const struct setting_changes *changes
     if (session->savepoints_unsure && session->settings != before)
         taint(session);
     settings_unref(before);
+    return any;
 }
 
 static void commit(struct session *session)
@@ -291,10 +343,9 @@ void settings_complete(struct session *session, const struct owed_entry *entry,
 {
     if (entry->source == OWED_DISCARD)
         return;
-    if (entry->changes) {
-        apply(session, entry->changes);
+    struct setting_changes *changes = entry->changes;
+    if (changes && (apply(session, changes, changes->done++) || !changes->several))
         return;
-    }
     if (pgwire_slice_is(tag, "COMMIT") || pgwire_slice_is(tag, "PREPARE TRANSACTION")) {
         commit(session);
     } else if (pgwire_slice_is(tag, "ROLLBACK")) {
@@ -317,7 +368,8 @@ void settings_failed(struct session *session, const struct owed_entry *entry)
     /* It may have made a custom setting known before it failed. */
     for (unsigned i = 0; i < entry->changes->count; i++) {
         const struct setting_change *change = &entry->changes->list[i];
-        if (change->kind <= SETTING_LOCAL && setting_is_custom(slice_of_text(change->name)) &&
+        if (change->statement == entry->changes->done && change->kind <= SETTING_LOCAL &&
+            setting_is_custom(slice_of_text(change->name)) &&
             !settings_find(session->settings, change->name))
             taint(session);
     }

@@ -4,7 +4,6 @@
 #include "session/settings.h"
 
 #include "base/mem.h"
-#include "session/datestyle.h"
 
 /* Constants of these were read, or will be, under the settings of now. */
 static bool has_constants(const struct session *session, bool named)
@@ -23,46 +22,6 @@ static bool is_ascii(const char *text, size_t len)
         if (text[i] & 0x80)
             return false;
     return true;
-}
-
-static bool has_role(const struct settings *settings)
-{
-    return settings_find(settings, "role") || settings_find(settings, "session_authorization");
-}
-
-/* The role and the session's user hang together: what one of them becomes when the other is set, or
- * undone, is only followed where it is plain. */
-static bool role_is_plain(const struct session *session, const char *name)
-{
-    if (strcmp(name, "session_authorization") == 0)
-        return !settings_find(session->settings, "role") &&
-               !settings_find(session->settings_begin, "role");
-    if (strcmp(name, "role") == 0)
-        return !settings_find(session->settings, "session_authorization") ||
-               settings_find(session->settings_begin, "session_authorization");
-    return !has_role(session->settings) || setting_is_for_all(slice_of_text(name));
-}
-
-/* DateStyle is a pair, and one part may be set alone: the value becomes the whole. What Postgres is
- * going to refuse, or understands otherwise than we do, is unsure. */
-static void complete_datestyle(const struct session *session, struct setting_change *change)
-{
-    const struct setting *has = settings_find(session->settings, "datestyle");
-    struct slice now;
-    char made[DATESTYLE_MAX];
-    change->unsure = true;
-    if (session->local_constants)
-        return;
-    if (has)
-        now = has->value;
-    else if (!profile_facts_param(session->facts, "DateStyle", &now))
-        return;
-    if (datestyle_join(now, slice_of(change->value, change->value_len), made) != ERR_OK)
-        return;
-    mem_free(change->value);
-    change->value = mem_text(made);
-    change->value_len = strlen(made);
-    change->unsure = false;
 }
 
 /* False: the settings by which constants are read may change while there are statements with
@@ -87,7 +46,6 @@ static bool change_is_plain(const struct session *session, struct setting_change
     }
     if (!setting_keeps_constants(slice_of_text(change->name)) && has_constants(session, named))
         return false;
-    change->unsure = !role_is_plain(session, change->name);
     if (change->kind == SETTING_RESET)
         return true;
     /* Other encodings could be others when it is replayed. */
@@ -95,8 +53,6 @@ static bool change_is_plain(const struct session *session, struct setting_change
         !(profile_facts_param(session->facts, "client_encoding", &encoding) &&
           slice_is(encoding, "UTF8")))
         change->unsure = true;
-    if (strcmp(change->name, "datestyle") == 0)
-        complete_datestyle(session, change);
     return true;
 }
 
@@ -158,49 +114,129 @@ static unsigned read_params(const struct query *query, struct setting_param *out
 }
 
 /* What a database's connect_query has set, RESET would undo. */
-static bool may_follow(const struct session *session, const struct verdict *verdict)
+static bool may_follow_any(const struct session *session)
 {
     const struct conf_database *line =
         atomic_load_explicit(&session->database->conf, memory_order_acquire);
-    unsigned known = EFFECT_TRACK | EFFECT_PIN | EFFECT_DIRTY | EFFECT_SET_LOCAL;
     return line && !(line->connect_query && *line->connect_query) && !session->tainted &&
-           !session->unit.tainted && !(verdict->effects & ~known) && !verdict->write_count &&
+           !session->unit.tainted;
+}
+
+static bool may_follow(const struct verdict *verdict)
+{
+    unsigned known = EFFECT_TRACK | EFFECT_PIN | EFFECT_DIRTY | EFFECT_SET_LOCAL;
+    return !(verdict->effects & ~known) && !verdict->write_count &&
            (!(verdict->effects & EFFECT_PIN) || verdict->pin == PIN_SETTING);
+}
+
+/* Reads one statement with EFFECT_TRACK. NULL: it cannot be followed. `effects` loses those that are
+ * followed. */
+static struct setting_changes *read_changes(struct session *session, const struct query *query,
+                                            bool named, unsigned *effects, bool *local)
+{
+    struct setting_param params[SETTING_PARAMS_MAX];
+    unsigned count = read_params(query, params);
+    struct setting_changes *changes = setting_read(query->text, params, count);
+    bool constants = false;
+    if (!changes)
+        return NULL;
+    for (unsigned i = 0; i < changes->count; i++) {
+        struct setting_change *change = &changes->list[i];
+        if (!change_is_plain(session, change, named)) {
+            setting_changes_destroy(changes);
+            return NULL;
+        }
+        if (change->kind == SETTING_LOCAL) {
+            *local = true;
+            constants |= !setting_keeps_constants(slice_of_text(change->name));
+        }
+    }
+    *effects &= ~(unsigned)(EFFECT_PIN | EFFECT_DIRTY | EFFECT_SET_LOCAL);
+    if (constants)
+        *effects |= EFFECT_SET_LOCAL;
+    return changes;
+}
+
+/* What a statement that sets nothing may do among others that do. Whatever may change the meaning of
+ * those behind it (DDL), or is done with names, is not looked into. */
+static bool may_stand_beside(const struct verdict *verdict)
+{
+    unsigned known = EFFECT_WRITES_ALL | EFFECT_ASK | EFFECT_TX_BEGIN | EFFECT_TX_END |
+                     EFFECT_SET_LOCAL | EFFECT_DEALLOCATE | EFFECT_VACUUM | EFFECT_PIN;
+    return !(verdict->effects & ~known) &&
+           (!(verdict->effects & EFFECT_PIN) ||
+            (verdict->pin != PIN_SETTING && verdict->pin != PIN_FUNCTION &&
+             verdict->pin != PIN_UNKNOWN && verdict->pin != PIN_NONE));
+}
+
+/* Several statements in one Query: each is judged by itself, and what it sets counts when its own
+ * CommandComplete is there. The pin of one that is no setting stays. */
+static struct setting_changes *read_several(struct session *session, const struct query *query,
+                                            struct verdict *verdict, bool *local)
+{
+    struct slice texts[SETTING_STATEMENTS_MAX];
+    unsigned count = setting_split(query->text, texts);
+    unsigned before = session->unit.effects, effects = 0;
+    unsigned kept = EFFECT_PIN | EFFECT_DIRTY | EFFECT_SET_LOCAL;
+    enum pin pin = PIN_NONE;
+    struct setting_changes *all = mem_zero(1, sizeof(*all));
+    all->several = true;
+    bool fine = count > 0;
+    for (unsigned i = 0; fine && i < count; i++) {
+        struct query one = {.text = texts[i]};
+        query_scan(session->host, &one);
+        struct verdict judged = *lookup_verdict(session, &one);
+        unsigned left = judged.effects;
+        session->unit.effects |= left; /* names of what follows may mean something else */
+        if (left & EFFECT_TRACK) {
+            struct setting_changes *changes =
+                may_follow(&judged) ? read_changes(session, &one, false, &left, local) : NULL;
+            fine = changes && setting_changes_add(all, changes, i);
+        } else {
+            fine = may_stand_beside(&judged);
+            if ((left & EFFECT_PIN) && pin == PIN_NONE)
+                pin = judged.pin;
+        }
+        effects |= left & kept;
+    }
+    session->unit.effects = before;
+    struct query again = {.text = query->text};
+    query_scan(session->host, &again); /* query->canonical lies in that memory */
+    if (!fine) {
+        setting_changes_destroy(all);
+        return NULL;
+    }
+    verdict->effects = (verdict->effects & ~kept) | effects;
+    verdict->pin = pin;
+    if (pin != PIN_NONE) { /* the pin is not one of those that leave the settings unknown */
+        verdict->effects &= ~(unsigned)EFFECT_TRACK;
+        session->unit.effects |= EFFECT_TRACK;
+    }
+    return all;
 }
 
 const struct verdict *settings_track(struct session *session, const struct query *query, bool named,
                                      const struct verdict *verdict, struct verdict *scratch,
                                      struct setting_changes **out)
 {
-    struct setting_param params[SETTING_PARAMS_MAX];
+    bool local = false;
+    struct setting_changes *changes = NULL;
+    *scratch = *verdict; /* which is gone when others are judged */
     *out = NULL;
-    if (!may_follow(session, verdict)) {
-        if (!(verdict->effects & EFFECT_PIN))
+    if (!may_follow_any(session)) {
+        /* as below */
+    } else if (query->scan_flags & SCAN_SEVERAL) {
+        changes = read_several(session, query, scratch, &local);
+    } else if (may_follow(verdict)) {
+        changes = read_changes(session, query, named, &scratch->effects, &local);
+        if (changes)
+            scratch->pin = PIN_NONE;
+    }
+    if (!changes) {
+        if (!(scratch->effects & EFFECT_PIN))
             settings_lose_savepoints(session);
-        return verdict;
+        return scratch;
     }
-    unsigned count = read_params(query, params);
-    struct setting_changes *changes = setting_read(query->text, params, count);
-    bool local = false, constants = false, plain = changes != NULL;
-    for (unsigned i = 0; plain && i < changes->count; i++) {
-        struct setting_change *change = &changes->list[i];
-        plain = change_is_plain(session, change, named);
-        if (change->kind == SETTING_LOCAL) {
-            local = true;
-            constants |= !setting_keeps_constants(slice_of_text(change->name));
-        }
-    }
-    if (!plain) {
-        setting_changes_destroy(changes);
-        if (!(verdict->effects & EFFECT_PIN))
-            settings_lose_savepoints(session);
-        return verdict;
-    }
-    *scratch = *verdict;
-    scratch->effects &= ~(unsigned)(EFFECT_PIN | EFFECT_DIRTY | EFFECT_SET_LOCAL);
-    scratch->pin = PIN_NONE;
-    if (constants)
-        scratch->effects |= EFFECT_SET_LOCAL;
     session->local_settings |= local;
     session->unit.constants |= moves_constants(session, changes);
     *out = changes;

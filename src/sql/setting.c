@@ -19,7 +19,7 @@
 #include <pg_query/pg_query.pb-c.h>
 #pragma GCC diagnostic pop
 
-enum { SETTING_TEXT_MAX = 64 * 1024 };
+enum { SETTING_TEXT_MAX = 64 * 1024, NAME_PART_MAX = 63 /* longer ones SET cuts */ };
 
 struct reader {
     const struct setting_param *params;
@@ -81,7 +81,7 @@ static void add_value(struct setting_change *change, const struct buf *value)
 /* The name as Postgres compares it; false for one that it would not take. */
 static bool name_is_plain(const char *name, char out[SETTING_NAME_MAX])
 {
-    size_t len = strlen(name);
+    size_t len = strlen(name), part = 0;
     if (len == 0 || len >= SETTING_NAME_MAX)
         return false;
     for (size_t i = 0; i < len; i++) {
@@ -92,6 +92,9 @@ static bool name_is_plain(const char *name, char out[SETTING_NAME_MAX])
         bool inner = (c >= '0' && c <= '9') || c == '$' || c == '.';
         bool begins = i == 0 || out[i - 1] == '.';
         if (!letter && !(inner && !begins))
+            return false;
+        part = c == '.' ? 0 : part + 1;
+        if (part > NAME_PART_MAX)
             return false;
         out[i] = c;
     }
@@ -353,8 +356,8 @@ static bool read_statement(struct reader *reader, const PgQuery__Node *statement
     }
 }
 
-struct setting_changes *setting_read(struct slice text, const struct setting_param *params,
-                                     unsigned param_count)
+/* NULL: nothing that the parser would take, or too much of it. */
+static PgQuery__ParseResult *parse(struct slice text)
 {
     if (text.len == 0 || text.len > SETTING_TEXT_MAX || memchr(text.data, 0, text.len))
         return NULL;
@@ -368,6 +371,13 @@ struct setting_changes *setting_read(struct slice text, const struct setting_par
         pg_query_free_protobuf_parse_result(parsed);
     }
     mem_free(copy);
+    return tree;
+}
+
+struct setting_changes *setting_read(struct slice text, const struct setting_param *params,
+                                     unsigned param_count)
+{
+    PgQuery__ParseResult *tree = parse(text);
     if (!tree)
         return NULL;
     struct reader reader = {.params = params,
@@ -380,6 +390,38 @@ struct setting_changes *setting_read(struct slice text, const struct setting_par
         return reader.out;
     setting_changes_destroy(reader.out);
     return NULL;
+}
+
+unsigned setting_split(struct slice text, struct slice out[SETTING_STATEMENTS_MAX])
+{
+    PgQuery__ParseResult *tree = parse(text);
+    unsigned count = tree && tree->n_stmts <= SETTING_STATEMENTS_MAX ? (unsigned)tree->n_stmts : 0;
+    for (unsigned i = 0; i < count; i++) {
+        size_t from = (size_t)tree->stmts[i]->stmt_location;
+        size_t len = (size_t)tree->stmts[i]->stmt_len;
+        if (from > text.len || len > text.len - from) {
+            count = 0;
+            break;
+        }
+        out[i] = slice_of(text.data + from, len ? len : text.len - from); /* 0: up to the end */
+    }
+    if (tree)
+        pg_query__parse_result__free_unpacked(tree, NULL);
+    return count;
+}
+
+bool setting_changes_add(struct setting_changes *to, struct setting_changes *from,
+                         unsigned statement)
+{
+    bool fits = to->count + from->count <= SETTING_CHANGES_MAX;
+    for (unsigned i = 0; fits && i < from->count; i++) {
+        to->list[to->count] = from->list[i];
+        to->list[to->count++].statement = (uint16_t)statement;
+    }
+    if (fits)
+        from->count = 0; /* the texts are with the others now */
+    setting_changes_destroy(from);
+    return fits;
 }
 
 void setting_changes_destroy(struct setting_changes *changes)

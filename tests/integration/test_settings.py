@@ -151,6 +151,68 @@ def test_a_form_of_set_is_restored_on_a_shared_backend(twins, form, extended):
     pair.probe()
 
 
+SEVERAL = [
+    "SET DateStyle = 'ISO';SET extra_float_digits = 2;show transaction_isolation",
+    "set datestyle to german; set datestyle to mdy; set app.tenant to 'x'",
+    "set work_mem = '5MB'; commit; set work_mem = '6MB'; select 1/0",
+    "set work_mem = '5MB'; rollback; set lock_timeout = '6s'",
+    "set work_mem = '5MB'; select 1/0; set lock_timeout = '6s'",
+    "set app.tenant to 'seen'; set datestyle to never",
+    "begin; set work_mem = '5MB'; savepoint a; set work_mem = '7MB'; rollback to a; commit; set time zone 'UTC'",
+    "begin; set work_mem = '5MB'; rollback; begin; set lock_timeout = '9s'; end",
+    "begin; set local work_mem = '5MB'; select current_setting('work_mem'); commit; show work_mem",
+    "set local work_mem = '5MB'; show work_mem",
+    "set search_path to s1, public; select set_config('work_mem', '8MB', false), set_config('app.owner', 'o', true)",
+    "set role keeper; select current_user; set work_mem = '5MB'",
+    "set application_name to 'one'; select 1; reset application_name; values (1), (2);",
+    "savepoint nowhere; set work_mem = '5MB'",
+    "set work_mem = '5MB'; savepoint nowhere",
+    "set work_mem = '5MB'; begin; set lock_timeout = '3s'; select 1/0",
+    "select pg_advisory_unlock_all(); CLOSE ALL; UNLISTEN *; RESET ALL;",
+    "set work_mem = '5MB';; ; reset all; set lock_timeout = '3s';",
+    "create temp table settings_several (a int) on commit drop; set work_mem = '5MB'; drop table settings_several",
+]
+
+
+@pytest.mark.parametrize("text", SEVERAL, ids=range(len(SEVERAL)))
+def test_several_settings_in_one_query_are_followed_one_by_one(twins, proxy, text):
+    pair, other = twins(), twins()
+    touch_all(pair), touch_all(other)
+    for before in ["select 1", "set datestyle to 'SQL, DMY'; set work_mem to '4MB'"]:
+        pair.query(before)
+        pair.query(text)
+        pair.query("rollback")
+        if "temp table" not in text:
+            assert not pins(proxy)
+            other.probe()
+        pair.probe()
+
+
+NOT_FOLLOWED = [
+    "set standard_conforming_strings = off", "set client_encoding to 'latin1'", "set work_mem from current",
+    "select set_config('work_mem', (1 + 4096)::text, false)", f"select set_config('app.{'x' * 64}', '5', false)",
+    "set work_mem = '5MB'; set client_encoding to 'latin1'; set lock_timeout = '3s'",
+]
+
+
+@pytest.mark.parametrize("text", NOT_FOLLOWED, ids=range(len(NOT_FOLLOWED)))
+def test_what_cannot_be_followed_ties_the_session_to_its_backend(twins, proxy, text):
+    pair = twins()
+    pair.query(text)
+    assert pins(proxy) == {"a setting was changed"}
+    pair.probe()
+
+
+def test_several_settings_in_one_query_follow_a_failed_block(twins, proxy):
+    pair, other = twins(), twins()
+    pair.query("begin; set work_mem = '5MB'; select 1/0")
+    pair.query("set lock_timeout = '4s'; select 2")
+    pair.query("commit; set lock_timeout = '5s'")
+    assert not pins(proxy)
+    other.probe()
+    pair.probe()
+
+
 def transaction(rng):
     """A random run of statements, from outside a block to outside a block."""
     some = lambda: rng.choice(PLAIN if rng.random() < 0.9 else WRONG)  # noqa: E731
@@ -181,13 +243,19 @@ def run_transaction(rng, pair):
     elif style < 0.8:
         for step in steps:
             pair.extended(step)
+    elif style < 0.9:  # several in one Query, cut anywhere
+        while steps:
+            some = rng.randrange(1, len(steps) + 1)
+            pair.query(rng.choice(["; ", ";\n-- next\n", ";;"]).join(steps[:some]))
+            steps = steps[some:]
+        pair.query("rollback")
     else:  # all in one pipeline; what fails leaves the block to the last
         parts = [part for step in steps for part in (wire.parse(step), wire.bind(), wire.execute())]
         pair.ask(*parts, wire.sync())
         pair.query("rollback")
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(16))
 def test_random_transactions_of_many_clients_over_one_backend(twins, proxy, seed):
     rng = random.Random(seed)
     pairs = [twins() for _ in range(8)]

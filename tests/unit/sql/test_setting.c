@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/macros.h"
+#include "base/mem.h"
 #include "sql/setting.h"
 
 /* "set a=1;local b;..." or "" when it leaves doubt. Items of a list are parted by '|'. */
@@ -140,6 +141,52 @@ static void parameters_are_read_where_they_are_known(void **state)
     assert_string_equal(means, "");
 }
 
+static void statements_are_split_where_postgres_splits_them(void **state)
+{
+    (void)state;
+    struct slice out[SETTING_STATEMENTS_MAX], again[SETTING_STATEMENTS_MAX];
+    const char *text = "set a.b = ';' ;; /* ; */ select $$;$$; create function f() returns int "
+                       "language sql begin atomic select 1; select 2; end; -- ;\n";
+    assert_int_equal(setting_split(slice_of_text(text), out), 3);
+    assert_true(slice_is(out[0], "set a.b = ';' "));
+    assert_int_equal(setting_split(out[1], again), 1);
+    assert_int_equal(setting_split(slice_of_text(""), out), 0);
+    assert_int_equal(setting_split(slice_of_text(" ; -- x"), out), 0);
+    assert_int_equal(setting_split(slice_of_text("select 1; selec 2"), out), 0);
+    assert_int_equal(setting_split(slice_of_text("select 1"), out), 1);
+    assert_true(slice_is(out[0], "select 1"));
+    char many[SETTING_STATEMENTS_MAX * 7 + 8] = "";
+    for (unsigned i = 0; i <= SETTING_STATEMENTS_MAX; i++)
+        strcat(many, "end;");
+    assert_int_equal(setting_split(slice_of_text(many), out), 0);
+}
+
+static void changes_of_several_statements_are_one_list_with_a_limit(void **state)
+{
+    (void)state;
+    struct setting_changes *all = mem_zero(1, sizeof(*all));
+    unsigned at = 0;
+    while (setting_changes_add(all, setting_read(slice_of_text("set a.b to x"), NULL, 0), at))
+        at++;
+    assert_int_equal(all->count, SETTING_CHANGES_MAX);
+    assert_int_equal(all->list[5].statement, 5);
+    assert_string_equal(all->list[5].name, "a.b");
+    setting_changes_destroy(all);
+}
+
+/* SET would cut them, set_config does not: a replay by SET would set another one. */
+static void a_name_that_the_scanner_would_cut_is_not_read(void **state)
+{
+    (void)state;
+    char text[256], means[512];
+    snprintf(text, sizeof(text), "select set_config('a.%064d', 'x', false)", 0);
+    describe(text, NULL, 0, means, sizeof(means));
+    assert_string_equal(means, "");
+    snprintf(text, sizeof(text), "select set_config('a.b%062d', 'x', false)", 0);
+    describe(text, NULL, 0, means, sizeof(means));
+    assert_memory_equal(means, "set a.b0", 8);
+}
+
 static void names_are_denied_by_default(void **state)
 {
     (void)state;
@@ -164,6 +211,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_what_postgres_would),
         cmocka_unit_test(parameters_are_read_where_they_are_known),
+        cmocka_unit_test(statements_are_split_where_postgres_splits_them),
+        cmocka_unit_test(changes_of_several_statements_are_one_list_with_a_limit),
+        cmocka_unit_test(a_name_that_the_scanner_would_cut_is_not_read),
         cmocka_unit_test(names_are_denied_by_default),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
