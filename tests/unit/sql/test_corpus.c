@@ -118,6 +118,21 @@ static void must_not_be_cached(const char *sql)
     refused++;
 }
 
+static void must_be_quiet(const char *sql)
+{
+    struct verdict verdict;
+
+    known_to_postgres(sql);
+    prove(sql, &verdict);
+    /* Those are for the order of sequences and for who else runs, not for the cache. */
+    if (verdict.reason != REASON_NONE && verdict.write_count == 0 &&
+        !(verdict.effects & ~(unsigned)(EFFECTS_SEQUENCES | EFFECT_VACUUM)))
+        return;
+    print_error("%s\n  is cached, or has effects %x on %u tables\n", sql, verdict.effects,
+                verdict.write_count);
+    refused++;
+}
+
 static void all_queries_of_tpch_are_cached(void **state)
 {
     (void)state;
@@ -145,12 +160,21 @@ static void what_depends_on_more_is_not(void **state)
     assert_int_equal(refused, 0);
 }
 
+static void what_is_asked_beside_queries_changes_nothing(void **state)
+{
+    (void)state;
+    refused = 0;
+    assert_true(statements_each("quiet.sql", must_be_quiet) > 20);
+    assert_int_equal(refused, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_queries_of_tpch_are_cached),
         cmocka_unit_test(what_applications_send_is_cached),
         cmocka_unit_test(what_depends_on_more_is_not),
+        cmocka_unit_test(what_is_asked_beside_queries_changes_nothing),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
