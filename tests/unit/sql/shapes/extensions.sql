@@ -14,3 +14,4 @@ SELECT encode(digest(name, 'sha256'), 'hex'), hmac(name, 'k', 'md5'), crypt(name
 SELECT ratings + 1, ratings & '{1,2}', ratings @> '{1}', ratings @@ '1&2'::query_int, sort(ratings), uniq(ratings), icount(ratings), idx(ratings, 3) FROM blog_post;
 SELECT box3, cube_distance(box3, '(1,2,3)'), box3 && '(0,0,0),(1,1,1)'::cube, cube(1.5, 2.5), weight, weight << '1.0', seg_center(weight) FROM members;
 SELECT views <-> 5, born <-> date '2024-01-01', price % 3, views % 10 FROM blog_post, blog_author ORDER BY views <-> 5;
+SELECT * FROM close_names WHERE email <> 'B' ORDER BY s DESC;

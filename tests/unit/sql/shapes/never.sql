@@ -120,3 +120,7 @@ SELECT '978-0-393-04002-9'::isbn;
 SELECT isn_weak(true);
 SELECT * FROM crosstab('SELECT 1, 2, 3') AS c(a int, b int);
 SELECT normal_rand(3, 1, 1);
+SELECT * FROM like_names;
+SELECT id FROM new_names;
+SELECT at FROM dated_names;
+SELECT * FROM rows_of_names;

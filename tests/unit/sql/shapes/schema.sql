@@ -53,3 +53,8 @@ CREATE EXTENSION tablefunc;
 CREATE TABLE members (id serial PRIMARY KEY, email citext UNIQUE, name text, attrs hstore, path ltree, box3 cube, weight seg);
 CREATE TABLE books (id int, number isbn);
 CREATE INDEX ON members USING gist (path);
+CREATE VIEW close_names AS SELECT id, email, similarity(name, 'x') AS s, attrs -> 'a' AS a FROM members WHERE email = 'a' ORDER BY name <-> 'y';
+CREATE VIEW like_names AS SELECT id FROM members WHERE name % 'x';
+CREATE VIEW new_names AS SELECT id, uuid_generate_v4() AS u FROM members;
+CREATE VIEW dated_names AS SELECT (attrs -> 'at')::date AS at FROM members;
+CREATE VIEW rows_of_names AS SELECT (populate_record(NULL::auth_user, attrs)).last_login FROM members;
