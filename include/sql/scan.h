@@ -51,8 +51,8 @@ struct scan {
     uint32_t hint_len;
 };
 
-/* Scans `text` into `scratch`, which has room for at least text.len + 16 bytes and is not where the
- * text lies.
+/* Scans `text` into `scratch`, which has room for at least text.len + SCAN_SLACK bytes and is not
+ * where the text lies.
  *
  * ERR_TOO_BIG  over SCAN_TEXT_MAX bytes or SCAN_TOKENS_MAX tokens. Nothing is set: treat the text
  *              as an unknown statement.

@@ -15,8 +15,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "session/flight.h"
-#include "session/local_answer.h"
+#include "session/session.h"
 
 /* Linux gives no process a larger id than 2^22. */
 enum { MADE_UP_PID_MIN = 1 << 22 };
@@ -135,15 +134,7 @@ static void stop_waiting(struct session *session)
         session->unit.cancel_due = true;
         return;
     }
-    if (session->lookup) {
-        redis_cancel(session->lookup);
-        session->lookup = NULL;
-    }
-    local_answer_stop(session);
-    if (session->state == SESSION_COALESCING)
-        flight_stop_waiting(session);
-    else if (session->state == SESSION_WAITING)
-        pool_leave(&session->waiter);
+    session_leave_waits(session);
     refuse_unit(session);
 }
 

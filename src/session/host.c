@@ -27,7 +27,7 @@ void host_init(struct host *host, struct loop *loop)
 {
     *host = (struct host){.loop = loop};
     host->memo = verdict_memo_create((unsigned)conf_current()->options.verdict_memo_size);
-    host->scratch = mem_alloc(SCAN_TEXT_MAX + 16);
+    host->scratch = mem_alloc(SCAN_TEXT_MAX + SCAN_SLACK);
     buf_reserve(&host->key, HOST_KEY_FIRST);
     link_init(&host->sessions);
     link_init(&host->holding);

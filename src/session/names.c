@@ -70,6 +70,17 @@ void names_keep_backend(struct session *session, const struct statement *stateme
         session->unit.pin = PIN_PREPARED;
 }
 
+/* Appends a Parse that the client did not ask for. */
+static void parse_unasked(struct session *session, struct statement *statement)
+{
+    char name[STATEMENT_NAME_MAX];
+    names_put_parse(session, names_at_server(statement->id, name), statement->query,
+                    statement->types);
+    struct owed_entry *entry = owed_push(&session->owed, 'P', OWED_DISCARD);
+    ASSERT(entry != NULL);
+    entry->statement = statement_ref(statement);
+}
+
 /* Makes sure that the backend has `statement` under its shared name. */
 void names_ensure(struct session *session, struct statement *statement)
 {
@@ -77,12 +88,7 @@ void names_ensure(struct session *session, struct statement *statement)
         return;
     names_server_gets(session, statement);
     names_keep_backend(session, statement);
-    char name[STATEMENT_NAME_MAX];
-    names_put_parse(session, names_at_server(statement->id, name), statement->query,
-                    statement->types);
-    struct owed_entry *entry = owed_push(&session->owed, 'P', OWED_DISCARD);
-    ASSERT(entry != NULL);
-    entry->statement = statement_ref(statement);
+    parse_unasked(session, statement);
 }
 
 /* Before the settings change: the client's statements that have constants are parsed on the backend
@@ -105,12 +111,7 @@ void names_settle(struct session *session)
             session->owed.count > OWED_MAX - FORWARD_OWED_ROOM)
             break;
         statements_restore(session->server->statements, statement->id);
-        char name[STATEMENT_NAME_MAX];
-        names_put_parse(session, names_at_server(statement->id, name), statement->query,
-                        statement->types);
-        struct owed_entry *entry = owed_push(&session->owed, 'P', OWED_DISCARD);
-        ASSERT(entry != NULL);
-        entry->statement = statement_ref(statement);
+        parse_unasked(session, statement);
     }
     if (session->owed.count == before || session->unit.extended)
         return;

@@ -127,7 +127,7 @@ void session_release_server(struct session *session)
 
 /* ---- the end ---- */
 
-static void leave_waits(struct session *session)
+void session_leave_waits(struct session *session)
 {
     if (session->lookup) {
         redis_cancel(session->lookup);
@@ -136,8 +136,6 @@ static void leave_waits(struct session *session)
     local_answer_stop(session);
     if (session->state == SESSION_COALESCING)
         flight_stop_waiting(session);
-    if (session->fill.on)
-        fill_end(session);
     if (session->state == SESSION_WAITING || session->state == SESSION_WELCOME)
         pool_leave(&session->waiter);
 }
@@ -154,7 +152,9 @@ void session_end(struct session *session)
     if (session->end_after_flush)
         return;
     session->end_after_flush = true;
-    leave_waits(session);
+    session_leave_waits(session);
+    if (session->fill.on)
+        fill_end(session);
     session_release_server(session);
     session_move(session, SESSION_CLOSING);
     stream_flush(&session->stream);

@@ -390,6 +390,8 @@ void times_tick(struct session *session, uint64_t now_ms);
 /* ---- session.c ---- */
 /* Nothing of it is under way, in no transaction. */
 bool session_is_idle(const struct session *session);
+/* Leaves whatever it waits for: a look-up, an answer of the console's, another's fetch, a backend. */
+void session_leave_waits(struct session *session);
 void session_fail(struct session *session, const char *sqlstate, const char *message,
                   const char *detail);
 /* The same for a message that cannot be taken: of an unknown type (status OK: none that may come here),

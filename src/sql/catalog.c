@@ -211,6 +211,27 @@ bool catalog_type_is_scalar(uint32_t oid)
     return false;
 }
 
+size_t catalog_find_columns(const struct catalog *catalog, uint32_t relation,
+                            const struct catalog_column **first)
+{
+    size_t low = 0;
+    size_t high = catalog->column_count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (catalog->columns[middle].relation < relation)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    while (high < catalog->column_count && catalog->columns[high].relation == relation)
+        high++;
+    if (high > low)
+        *first = &catalog->columns[low];
+    return high - low;
+}
+
 const struct catalog_column *catalog_find_column(const struct catalog *catalog, uint32_t relation,
                                                  const char *name)
 {

@@ -24,31 +24,14 @@ static bool type_is_key(uint32_t oid)
     return false;
 }
 
-/* The first column of a relation in the array, or NULL. */
-static struct catalog_column *columns_first(const struct catalog *catalog, uint32_t relation)
-{
-    size_t low = 0;
-    size_t high = catalog->column_count;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (catalog->columns[middle].relation < relation)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    if (low == catalog->column_count || catalog->columns[low].relation != relation)
-        return NULL;
-    return &catalog->columns[low];
-}
-
 static void index_join(const struct catalog *catalog, const struct raw_index *index)
 {
-    struct catalog_column *column = columns_first(catalog, index->table);
-    const struct catalog_column *end = catalog->columns + catalog->column_count;
+    const struct catalog_column *first;
+    size_t count = catalog_find_columns(catalog, index->table, &first);
 
-    for (; column && column < end && column->relation == index->table; column++) {
+    for (size_t i = 0; i < count; i++) {
+        /* Ours until the build ends. */
+        struct catalog_column *column = &catalog->columns[first - catalog->columns] + i;
         if (column->number != index->column)
             continue;
         column->leads = type_is_key(column->type) && column->deterministic && !column->generated;
@@ -152,16 +135,17 @@ bool catalog_writes_by_key(const struct catalog *catalog, uint32_t oid)
 size_t catalog_keys(const struct catalog *catalog, uint32_t oid, struct catalog_key *out)
 {
     const struct catalog_relation *relation = catalog_find_relation(catalog, oid);
-    const struct catalog_column *end = catalog->columns + catalog->column_count;
+    const struct catalog_column *first;
     size_t count = 0;
 
     if (!relation || relation->top == 0)
         return 0;
+    size_t column_count = catalog_find_columns(catalog, relation->top, &first);
     /* Unique columns first, should there be too many. */
     for (int unique = 1; unique >= 0; unique--) {
-        const struct catalog_column *column = columns_first(catalog, relation->top);
+        for (size_t i = 0; i < column_count; i++) {
+            const struct catalog_column *column = &first[i];
 
-        for (; column && column < end && column->relation == relation->top; column++) {
             if (!column->leads || column->unique != (unique == 1) || count == CATALOG_KEYS_MAX)
                 continue;
             const struct catalog_column *own = catalog_find_column(catalog, oid, column->name);

@@ -214,6 +214,9 @@ size_t catalog_find_operators(const struct catalog *catalog, const char *name,
 /* True for numbers, dates and times: built-in types that never turn into a text or an array by
  * themselves. */
 bool catalog_type_is_scalar(uint32_t oid);
+/* The columns of a relation: a run of the array, by name. `first` is set where there are any. */
+size_t catalog_find_columns(const struct catalog *catalog, uint32_t relation,
+                            const struct catalog_column **first);
 const struct catalog_column *catalog_find_column(const struct catalog *catalog, uint32_t relation,
                                                  const char *name);
 bool catalog_has_collation(const struct catalog *catalog, const char *name);

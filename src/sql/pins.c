@@ -233,19 +233,12 @@ static const struct catalog_relation *written_table(const struct judge *judge,
  * them. */
 static unsigned column_position(const struct catalog *catalog, uint32_t relation, uint16_t number)
 {
+    const struct catalog_column *first;
+    size_t count = catalog_find_columns(catalog, relation, &first);
     unsigned before = 0;
-    size_t low = 0;
-    size_t high = catalog->column_count;
 
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (catalog->columns[middle].relation < relation)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    for (; low < catalog->column_count && catalog->columns[low].relation == relation; low++)
-        before += catalog->columns[low].number < number;
+    for (size_t i = 0; i < count; i++)
+        before += first[i].number < number;
     return before;
 }
 

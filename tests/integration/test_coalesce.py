@@ -37,6 +37,18 @@ def cancel(lab, client):
         canceller.read_to_end()
 
 
+def ask_first(lab, client):
+    client.send(wire.query(READ))
+    assert servers.wait_until(lambda: hazard.locks_waiting(lab) == 1, 20, 0.05)
+
+
+def ask_behind_the_first(lab, clients):
+    """They wait for the fetch that ask_first began."""
+    for client in clients:
+        client.send(wire.query(READ))
+    assert servers.wait_until(lambda: active(lab) == 1 + len(clients), 20, 0.05)
+
+
 def ask_all(lab, clients, sql=READ, extended=False):
     """All ask; true when one of them waits in Postgres and the others for it."""
     for client in clients:
@@ -127,11 +139,8 @@ def test_waiters_ask_for_themselves_when_the_client_who_asked_is_gone(lab):
     lab.setup(X)
     clients = [lab.connect() for _ in range(4)]
     with locked(lab):
-        clients[0].send(wire.query(READ))
-        assert servers.wait_until(lambda: hazard.locks_waiting(lab) == 1, 20, 0.05)
-        for client in clients[1:]:
-            client.send(wire.query(READ))
-        assert servers.wait_until(lambda: active(lab) == 4, 20, 0.05)
+        ask_first(lab, clients[0])
+        ask_behind_the_first(lab, clients[1:])
         clients[0].abort()
         assert servers.wait_until(lambda: hazard.locks_waiting(lab) >= 2, 20, 0.05)
     assert answers(clients[1:]) == [[["1"]]] * 3
@@ -141,11 +150,8 @@ def test_waiters_ask_for_themselves_when_the_one_who_asked_is_cancelled(lab):
     lab.setup(X)
     clients = [lab.connect() for _ in range(4)]
     with locked(lab):
-        clients[0].send(wire.query(READ))
-        assert servers.wait_until(lambda: hazard.locks_waiting(lab) == 1, 20, 0.05)
-        for client in clients[1:]:
-            client.send(wire.query(READ))
-        assert servers.wait_until(lambda: active(lab) == 4, 20, 0.05)
+        ask_first(lab, clients[0])
+        ask_behind_the_first(lab, clients[1:])
         cancel(lab, clients[0])
         errors = wire.errors_of(clients[0].read_until(b"Z"))
         assert errors == ["57014"]
@@ -156,10 +162,8 @@ def test_cancelled_waiter_is_told_so_and_goes_on(lab):
     lab.setup(X)
     first, waiter = lab.connect(), lab.connect()
     with locked(lab):
-        first.send(wire.query(READ))
-        assert servers.wait_until(lambda: hazard.locks_waiting(lab) == 1, 20, 0.05)
-        waiter.send(wire.query(READ))
-        assert servers.wait_until(lambda: active(lab) == 2, 20, 0.05)
+        ask_first(lab, first)
+        ask_behind_the_first(lab, [waiter])
         cancel(lab, waiter)
         assert wire.errors_of(waiter.read_until(b"Z")) == ["57014"]
         assert waiter.query("select 1 + 1") == [["2"]]
@@ -204,8 +208,7 @@ def test_nobody_waits_longer_than_coalesce_wait_max(lab):
     try:
         lab.proxy.console("SET coalesce_wait_max = '100ms'")
         with locked(lab):
-            first.send(wire.query(READ))
-            assert servers.wait_until(lambda: hazard.locks_waiting(lab) == 1, 20, 0.05)
+            ask_first(lab, first)
             waiter.send(wire.query(READ))
             assert servers.wait_until(lambda: hazard.locks_waiting(lab) == 2, 20, 0.05)
         assert answers([first, waiter]) == [[["1"]]] * 2
@@ -217,8 +220,7 @@ def test_pipeline_behind_a_waiting_read_is_answered_in_order(lab):
     lab.setup(X)
     first, waiter = lab.connect(), lab.connect()
     with locked(lab):
-        first.send(wire.query(READ))
-        assert servers.wait_until(lambda: hazard.locks_waiting(lab) == 1, 20, 0.05)
+        ask_first(lab, first)
         waiter.send(wire.query(READ) + wire.query("select 'after'") + wire.query(READ))
         assert servers.wait_until(lambda: active(lab) == 2, 20, 0.05)
     assert answers([first]) == [[["1"]]]

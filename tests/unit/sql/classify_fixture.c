@@ -10,7 +10,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
-#include "sql/scan.h"
+#include "prove.h"
 
 struct scratch scratch;
 struct catalog *catalog;
@@ -165,13 +165,7 @@ int classify_teardown(void **state)
 
 void prove(const char *sql, const struct catalog *with, struct verdict *out)
 {
-    struct slice text = slice_of_text(sql);
-    uint8_t *space = mem_alloc(text.len + 16);
-    struct scan scan = {.flags = SCAN_DOUBT};
-
-    (void)!scan_text(text, space, &scan);
-    verdict_prove(text, scan.flags, with, scope, out);
-    mem_free(space);
+    prove_text(sql, with, scope, out);
 }
 
 void tables_check(const char *sql, const uint32_t *list, unsigned count, const char *names)

@@ -11,9 +11,9 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "prove.h"
 #include "scratch.h"
 #include "sql/catalog.h"
-#include "sql/scan.h"
 #include "sql/verdict.h"
 
 enum { FILE_MAX = 64 * 1024 };
@@ -72,13 +72,8 @@ static void prove(const char *sql, struct verdict *out)
 {
     const struct proof_scope scope = {.search_path = slice_of_text("\"$user\", public"),
                                       .current_user = slice_of_text("app")};
-    struct slice text = slice_of_text(sql);
-    uint8_t *space = mem_alloc(text.len + 16);
-    struct scan scan = {.flags = SCAN_DOUBT};
 
-    (void)!scan_text(text, space, &scan);
-    verdict_prove(text, scan.flags, catalog, &scope, out);
-    mem_free(space);
+    prove_text(sql, catalog, &scope, out);
 }
 
 static unsigned refused;

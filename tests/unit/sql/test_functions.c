@@ -11,9 +11,9 @@
 
 #include "base/mem.h"
 #include "functions.h"
+#include "prove.h"
 #include "scratch.h"
 #include "sql/catalog.h"
-#include "sql/scan.h"
 #include "sql/verdict.h"
 
 static struct scratch scratch;
@@ -190,14 +190,9 @@ static int teardown(void **state)
 
 static void prove(const char *sql, struct verdict *out)
 {
-    struct slice text = slice_of_text(sql);
-    uint8_t *space = mem_alloc(text.len + 16);
-    struct scan scan = {.flags = SCAN_DOUBT};
     const struct proof_scope scope = {slice_of_text("public"), slice_of_text("nobody")};
 
-    (void)!scan_text(text, space, &scan);
-    verdict_prove(text, scan.flags, catalog, &scope, out);
-    mem_free(space);
+    prove_text(sql, catalog, &scope, out);
 }
 
 static void bodies_bound_what_a_call_reaches(void **state)

@@ -10,9 +10,9 @@
 
 #include "base/macros.h"
 #include "base/mem.h"
+#include "prove.h"
 #include "scratch.h"
 #include "sql/catalog.h"
-#include "sql/scan.h"
 #include "sql/verdict.h"
 
 static struct scratch scratch;
@@ -44,17 +44,6 @@ static int teardown(void **state)
     (void)state;
     scratch_stop(&scratch);
     return 0;
-}
-
-static void prove(const char *sql, const struct catalog *catalog, struct verdict *out)
-{
-    struct slice text = slice_of_text(sql);
-    uint8_t *space = mem_alloc(text.len + 16);
-    struct scan scan = {.flags = SCAN_DOUBT};
-
-    (void)!scan_text(text, space, &scan);
-    verdict_prove(text, scan.flags, catalog, NULL, out);
-    mem_free(space);
 }
 
 static const struct {
@@ -133,13 +122,13 @@ static void policies_decide_and_what_they_read_counts(void **state)
 
         scratch_run(&scratch, policies[i].policy);
         struct catalog *catalog = scratch_catalog(&scratch, 1);
-        prove("SELECT * FROM guarded", catalog, &verdict);
+        prove_text("SELECT * FROM guarded", catalog, NULL, &verdict);
         if (verdict.reason != policies[i].reason)
             fail_msg("%s\n  %s (%s)", policies[i].policy, reason_text(verdict.reason),
                      verdict.object);
         if (policies[i].reads)
             reads_check(catalog, &verdict, policies[i].policy, policies[i].reads);
-        prove("SELECT * FROM over_guarded", catalog, &verdict);
+        prove_text("SELECT * FROM over_guarded", catalog, NULL, &verdict);
         assert_int_equal(verdict.reason,
                          policies[i].reason == REASON_NONE ? REASON_NONE : REASON_VIEW);
         if (policies[i].reads)
@@ -160,9 +149,9 @@ static void policies_that_read_each_other_are_not_cached(void **state)
     scratch_run(&scratch, "ALTER TABLE ring_a ENABLE ROW LEVEL SECURITY");
     scratch_run(&scratch, "ALTER TABLE ring_b ENABLE ROW LEVEL SECURITY");
     struct catalog *catalog = scratch_catalog(&scratch, 1);
-    prove("SELECT * FROM ring_a", catalog, &verdict);
+    prove_text("SELECT * FROM ring_a", catalog, NULL, &verdict);
     assert_int_equal(verdict.reason, REASON_ROW_SECURITY);
-    prove("SELECT * FROM ring_b", catalog, &verdict);
+    prove_text("SELECT * FROM ring_b", catalog, NULL, &verdict);
     assert_int_equal(verdict.reason, REASON_ROW_SECURITY);
     catalog_unref(catalog);
 }
@@ -175,7 +164,7 @@ static void policies_that_are_not_enabled_do_not_count(void **state)
     (void)state;
     scratch_run(&scratch, "CREATE POLICY p ON acl USING (who = f())");
     struct catalog *catalog = scratch_catalog(&scratch, 1);
-    prove("SELECT * FROM acl", catalog, &verdict);
+    prove_text("SELECT * FROM acl", catalog, NULL, &verdict);
     assert_int_equal(verdict.reason, REASON_NONE);
     assert_int_equal(verdict.effects, 0);
     catalog_unref(catalog);
