@@ -221,6 +221,28 @@ static bool operator_is_elsewhere(struct catalog *catalog, const struct raw_oper
            ((scalars & OPERAND_RIGHT) && is_no_scalar(catalog, item->right));
 }
 
+static bool operand_is_builtin(struct catalog *catalog, uint32_t oid)
+{
+    const struct catalog_type *type = catalog_type_mutable(catalog, oid);
+
+    return oid == 0 || (type && type->builtin);
+}
+
+/* May the result be cached? Of users' operators where they are functions of known extensions; but what
+ * "=" means for built-in types is Postgres' own: keys rest on it (pins.c). */
+static bool operator_is_allowed(struct catalog *catalog, const struct raw_operator *item,
+                                const struct raw_function *function)
+{
+    if (!function)
+        return false;
+    if (item->builtin && function->builtin)
+        return function->volatility == 'i' || function->volatility == 's';
+    if (function->builtin || !function->read_allowed)
+        return false;
+    return strcmp(item->name, "=") != 0 || !operand_is_builtin(catalog, item->left) ||
+           !operand_is_builtin(catalog, item->right);
+}
+
 static void operator_names_derive(struct catalog_builder *builder)
 {
     struct catalog *catalog = builder->catalog;
@@ -245,9 +267,7 @@ static void operator_names_derive(struct catalog_builder *builder)
         bool left_out = item->builtin ? is_timetz(item->left) || is_timetz(item->right)
                                       : argument_is_foreign(catalog, item->left, function) ||
                                             argument_is_foreign(catalog, item->right, function);
-        bool allowed = function && !function->builtin && function->read_allowed;
-        if (item->builtin && function && function->builtin)
-            allowed = function->volatility == 'i' || function->volatility == 's';
+        bool allowed = operator_is_allowed(catalog, item, function);
         for (unsigned scalars = 0; scalars < OPERAND_COMBINATIONS; scalars++) {
             if (!operator_is_elsewhere(catalog, item, scalars))
                 meaning_join(&name->meanings[scalars], left_out, allowed, item->effect);

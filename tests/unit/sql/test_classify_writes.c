@@ -221,6 +221,10 @@ static const struct {
     {"CREATE FUNCTION op_a(int[], int[]) RETURNS bool LANGUAGE sql AS 'SELECT true';"
      "CREATE OPERATOR @> (LEFTARG = int[], RIGHTARG = int[], FUNCTION = op_a)",
      "DROP FUNCTION op_a CASCADE", "SELECT tags @> $1 FROM customers", REASON_OPERATOR, false},
+    {"CREATE EXTENSION intarray;"
+     "CREATE OPERATOR = (LEFTARG = int[], RIGHTARG = int[], FUNCTION = _int_overlap)",
+     "DROP EXTENSION intarray CASCADE", "SELECT a FROM plain WHERE s = 'x'", REASON_OPERATOR,
+     false},
     /* What users add to an extension, or make of its types, is theirs. */
     {"CREATE FUNCTION own(citext) RETURNS text IMMUTABLE LANGUAGE plpgsql AS"
      " 'BEGIN RETURN (SELECT a FROM y); END';"
