@@ -98,7 +98,7 @@ def main():
     with contextlib.ExitStack() as stack:
         bench = quick.Bench(stack, arguments)
         for script in (TABLES, FUNCTIONS, VIEW):
-            with bench.postgres.connect() as client:
+            with bench.postgres.connect(timeout=600) as client:
                 client.query(script.format(count=arguments.count))
         program = pathlib.Path(bench.binary).parent.parent / "bench/bench_catalog"
         if program.exists():

@@ -79,6 +79,21 @@ size_t catalog_keys(const struct catalog *catalog, uint32_t oid, struct catalog_
  * change in ways that no text shows. */
 bool catalog_writes_by_key(const struct catalog *catalog, uint32_t oid);
 
+/* What the snapshot says of a role. */
+struct catalog_role_facts {
+    bool found;
+    bool login;
+    bool superuser;
+    bool bypasses; /* row security, by BYPASSRLS */
+};
+struct catalog_role_facts catalog_role_facts(const struct catalog *catalog, const char *name);
+
+/* The settings with which sessions of a role begin in this database, as ALTER ROLE and ALTER DATABASE say:
+ * one call each, the one that prevails where several name the same. Texts live as long as the snapshot. */
+typedef void catalog_on_setting(void *context, const char *name, const char *value);
+void catalog_each_role_setting(const struct catalog *catalog, const char *role,
+                               catalog_on_setting *on_setting, void *context);
+
 /* OIDs of the relations of that name ("x" in any schema, or "s.x"); at most `max`, returns how
  * many there are. For FLUSH TABLE. */
 size_t catalog_relations_named(const struct catalog *catalog, struct slice name, uint32_t *out,

@@ -148,6 +148,27 @@ static void put_policy(struct explanation *out, const struct query *query,
         explain_put(out, "observed", "measured only: nothing is served");
 }
 
+static void put_setting(void *context, const char *name, const char *value)
+{
+    explain_put(context, "role begins with", "%s = %s", name, value);
+}
+
+/* What makes it see other rows, or find other names, than others do. */
+static void put_role(struct explanation *out, const struct catalog *catalog, const char *role)
+{
+    explain_put(out, "role", "%s", role);
+    if (!catalog)
+        return;
+    struct catalog_role_facts facts = catalog_role_facts(catalog, role);
+    if (!facts.found)
+        explain_put(out, "role is", "not in the catalog");
+    else if (facts.superuser)
+        explain_put(out, "role is", "a superuser: no row security");
+    else if (facts.bypasses)
+        explain_put(out, "role is", "without row security (BYPASSRLS)");
+    catalog_each_role_setting(catalog, role, put_setting, out);
+}
+
 static enum reason decide(struct session *session, const struct query *query,
                           const struct verdict *verdict, struct policy *policy)
 {
@@ -177,7 +198,7 @@ static void explain(struct explanation *out, struct session *session, const stru
     if (verdict.object[0])
         explain_put(out, "object", "%s", verdict.object);
     explain_put(out, "database", "%s", session->database->name);
-    explain_put(out, "role", "%s", session->user);
+    put_role(out, catalog, session->user);
     if (query->scanned) {
         char shape[RULE_SHAPE_DIGITS + 1];
         rule_shape_text(query_shape(query), shape);

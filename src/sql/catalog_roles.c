@@ -140,3 +140,43 @@ bool catalog_policy_applies(const struct catalog *catalog, const struct catalog_
     }
     return false;
 }
+
+/* ---- for people ---- */
+
+struct catalog_role_facts catalog_role_facts(const struct catalog *catalog, const char *name)
+{
+    const struct catalog_role *role = catalog_find_role(catalog, name);
+
+    if (!role)
+        return (struct catalog_role_facts){0};
+    return (struct catalog_role_facts){.found = true,
+                                       .login = role->login,
+                                       .superuser = role->superuser,
+                                       .bypasses = role->bypasses};
+}
+
+/* Higher prevails: of the role in this database, of the role, of the database, of all; 0: not of these. */
+static unsigned setting_rank(const struct catalog_setting *setting, uint32_t role)
+{
+    if (setting->role != 0 && setting->role != role)
+        return 0;
+    return 1u + (setting->of_database ? 1u : 0u) + (setting->role != 0 ? 2u : 0u);
+}
+
+void catalog_each_role_setting(const struct catalog *catalog, const char *name,
+                               catalog_on_setting *on_setting, void *context)
+{
+    const struct catalog_role *role = catalog_find_role(catalog, name);
+
+    for (size_t i = 0; role && i < catalog->setting_count; i++) {
+        const struct catalog_setting *setting = &catalog->settings[i];
+        unsigned rank = setting_rank(setting, role->oid);
+        bool prevails = rank > 0;
+
+        for (size_t j = 0; j < catalog->setting_count && prevails; j++)
+            prevails = strcmp(catalog->settings[j].name, setting->name) != 0 ||
+                       setting_rank(&catalog->settings[j], role->oid) <= rank;
+        if (prevails)
+            on_setting(context, setting->name, setting->value);
+    }
+}

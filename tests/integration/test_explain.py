@@ -225,6 +225,28 @@ def test_the_console_explains_as_any_role(explained, postgres):
     assert on_console(proxy, "select 1", "AS nobody_yet")["stored"] == ["unknown: nobody has logged in as this role"]
 
 
+def test_the_console_judges_as_a_role_that_has_never_logged_in(explained):
+    """Under the path that ALTER ROLE gives it, and without row security where it has none."""
+    proxy = explained()
+    proxy.query("drop schema if exists explained_new cascade; drop role if exists explained_new; create schema explained_new;"
+                "create table explained_new.explained (id int, v int); alter table explained_new.explained enable row level security;"
+                "create policy p on explained_new.explained using (v = current_setting('app.v')::int);"
+                "create role explained_new; alter role explained_new set search_path = explained_new, public")
+    try:
+        read = lambda: on_console(proxy, "select v from explained_new.explained", "AS explained_new")
+        assert servers.wait_until(lambda: read().get("reason") == ["row security"] or "row security" in str(read().get("reason")), 20), read()
+        assert read()["role begins with"] == ["search_path = explained_new, public"] and "role is" not in read()
+        assert on_console(proxy, READ, "AS explained_new").get("reads") is None
+        proxy.query("alter role explained_new bypassrls")
+        assert servers.wait_until(lambda: read()["verdict"] == ["cacheable"], 20), read()
+        assert read()["role is"] == ["without row security (BYPASSRLS)"]
+        names = on_console(proxy, READ, "AS explained_new")["reads"][0].split(", ")
+        assert sorted(names) == ["explained_new.explained", "public.explained"], names
+        assert on_console(proxy, READ, "AS nobody_at_all")["role is"] == ["not in the catalog"]
+    finally:
+        proxy.query("drop schema explained_new cascade; drop role explained_new")
+
+
 def test_session_settings_show(explained):
     proxy = explained()
     with proxy.connect() as client:

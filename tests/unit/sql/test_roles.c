@@ -258,6 +258,50 @@ static void a_member_of_pg_database_owner_is_not_guessed(void **state)
     run("DROP POLICY s ON held");
 }
 
+static void on_setting(void *context, const char *name, const char *value)
+{
+    char *all = context;
+    size_t len = strlen(all);
+    (void)snprintf(all + len, SQL_MAX - len, "%s=%s;", name, value);
+}
+
+static void expect_settings(const char *role, const char *expected)
+{
+    char all[SQL_MAX] = "";
+    struct catalog *catalog = scratch_catalog(&scratch, 1);
+    catalog_each_role_setting(catalog, role, on_setting, all);
+    assert_string_equal(all, expected);
+    catalog_unref(catalog);
+}
+
+static void settings_of_roles_and_databases_prevail_as_at_postgres(void **state)
+{
+    (void)state;
+    char *database = scratch_value(&scratch, "SELECT current_database()");
+    run("CREATE ROLE set_up");
+    run("CREATE DATABASE elsewhere");
+    expect_settings("set_up", "");
+    run("ALTER ROLE ALL SET search_path = of_all");
+    expect_settings("set_up", "search_path=of_all;");
+    expect_settings("reader", "search_path=of_all;");
+    expect_settings("nobody_knows", "");
+    run("ALTER DATABASE %s SET search_path = of_database, \"Odd, name\"", database);
+    expect_settings("set_up", "search_path=of_database, \"Odd, name\";");
+    run("ALTER ROLE set_up SET search_path = of_role");
+    expect_settings("set_up", "search_path=of_role;");
+    run("ALTER ROLE set_up IN DATABASE %s SET search_path = of_both", database);
+    run("ALTER ROLE set_up IN DATABASE elsewhere SET search_path = of_elsewhere");
+    expect_settings("set_up", "search_path=of_both;");
+    run("ALTER ROLE set_up RESET ALL");
+    run("ALTER ROLE set_up SET datestyle = 'sql, dmy'");
+    run("ALTER ROLE set_up IN DATABASE %s RESET ALL; ALTER DATABASE %s RESET ALL; ALTER ROLE ALL "
+        "RESET ALL",
+        database, database);
+    expect_settings("set_up", "DateStyle=sql, dmy;");
+    run("ALTER ROLE set_up IN DATABASE elsewhere RESET ALL; DROP ROLE set_up");
+    mem_free(database);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -267,6 +311,7 @@ int main(void)
         cmocka_unit_test(a_forced_owner_is_no_exception),
         cmocka_unit_test(keys_do_not_narrow_what_a_policy_reads),
         cmocka_unit_test(a_member_of_pg_database_owner_is_not_guessed),
+        cmocka_unit_test(settings_of_roles_and_databases_prevail_as_at_postgres),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
