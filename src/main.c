@@ -345,6 +345,7 @@ static void run_joined(struct loop *loop, struct loop_post *post)
     for (unsigned i = 0; i < MAIN_SIGNALS; i++)
         uv_close((uv_handle_t *)&signals[i], NULL);
     autodb_stop();
+    dns_stop();
     control_stop_all();
     loop_stop(loop);
 }
@@ -424,6 +425,7 @@ static int serve(void)
     control_init(&main_loop, &hooks);
     databases_init(on_created);
     databases_set_on_mixed(on_mixed);
+    dns_start(&main_loop);
     autodb_start(&main_loop, &(struct autodb_hooks){.may_go = may_go, .on_vacated = on_vacated});
     pools_set_on_server_lost(session_server_lost);
     unsigned count = worker_count();

@@ -86,6 +86,11 @@ struct autodb_hooks { /* each may be NULL */
 void autodb_start(struct loop *main_loop, const struct autodb_hooks *hooks);
 void autodb_stop(void);
 
+/* On the main loop: looks host names up again every dns_max_ttl, and closes server connections to
+ * addresses to which they do not lead any more. */
+void dns_start(struct loop *main_loop);
+void dns_stop(void);
+
 /* After conf_swap: points every database at its new line, or NULL where it is gone (its idle
  * backends are closed, its busy ones when they are given back). Any thread. */
 void databases_reload(void);

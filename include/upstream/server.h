@@ -51,6 +51,14 @@ enum { SERVER_KEY_MAX = 256 };
 /* How long server_reset_query may take. */
 enum { SERVER_RESET_TIMEOUT_MS = 15000 };
 
+/* Where it connected to, for following names (dns.c). */
+struct server_place {
+    unsigned host; /* of its database's line */
+    bool named;    /* by a name that was looked up */
+    int family;
+    uint8_t address[16];
+};
+
 struct server_statements; /* which shared prepared statements it has: upstream/statements.h */
 struct login;
 
@@ -79,6 +87,8 @@ struct server {
                                 * while ACTIVE, under database->mutex else */
     const struct server_user *user; /* while ACTIVE */
     void *user_context;
+
+    struct server_place place; /* set during the login */
 
     uint64_t started_us; /* its server's start, 0: not known; set when login is done */
 

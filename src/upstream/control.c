@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "control_private.h"
+#include "dns.h"
 
 #define TO(state) (1u << CONTROL_##state)
 
@@ -448,6 +449,17 @@ static void follow_backends(struct control *control, uint64_t now_ms)
         control->identify_needed = true;
         control_next(control);
     }
+}
+
+void control_follow_dns(struct control *control, unsigned host, const struct addresses *addresses)
+{
+    enum control_state state = control_state(control);
+    if ((state != CONTROL_IDENTIFYING && state != CONTROL_LOADING && state != CONTROL_READY) ||
+        control->walk.at != host ||
+        dns_leads_to_text(addresses, control_conn_address(control->conn)))
+        return;
+    control->walk.count = 0;
+    control_fail(control, "the address of the server has changed");
 }
 
 /* The control after `control`, or the first; NULL at the end. None is taken off while the loop runs,

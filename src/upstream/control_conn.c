@@ -266,6 +266,12 @@ struct control_conn *control_conn_open(struct loop *loop, const char *const *key
     return conn;
 }
 
+const char *control_conn_address(const struct control_conn *conn)
+{
+    const char *address = PQhostaddr(conn->pg);
+    return address ? address : "";
+}
+
 void control_conn_send(struct control_conn *conn, const char *text)
 {
     if (conn->lost)

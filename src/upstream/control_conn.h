@@ -36,6 +36,9 @@ struct control_conn *control_conn_open(struct loop *loop, const char *const *key
                                        const char *const *values,
                                        const struct control_conn_handler *handler, void *context);
 
+/* The numeric address that it is connected to; "" for a Unix socket. */
+const char *control_conn_address(const struct control_conn *conn);
+
 /* Sends `text`, one statement; no other query may be running. */
 void control_conn_send(struct control_conn *conn, const char *text);
 

@@ -120,6 +120,10 @@ void control_wake(struct control *control);
 
 bool control_stopped(void); /* control_stop_all was called; on the main loop */
 
+/* The name of this host of the line leads to these addresses now: dials again if it is on another one. */
+struct addresses;
+void control_follow_dns(struct control *control, unsigned host, const struct addresses *addresses);
+
 /* A snapshot was delivered. */
 void control_loaded(struct control *control);
 

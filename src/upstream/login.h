@@ -37,6 +37,7 @@ struct login {
     int port;
     enum login_phase phase;
     uv_getaddrinfo_t resolve;
+    bool named; /* the host is a name that is looked up */
     bool resolving;
     struct addresses addresses;
     unsigned next_address;

@@ -1,6 +1,7 @@
 /* From the hosts of a database to a socket that is connected: which host comes next, its addresses,
  * one after the other, and what happens when one will not do.
  */
+#include "dns.h"
 #include "login.h"
 
 #include <errno.h>
@@ -92,6 +93,7 @@ static void next_host(struct server *server)
     forget_host(login);
     conf_host_at(login->line, login->walk.at, login->host, &login->port);
     enum err err = addresses_of_text(login->host, login->port, &login->addresses);
+    login->named = err == ERR_NOT_FOUND;
     if (err == ERR_OK)
         try_next_address(server);
     else if (err == ERR_NOT_FOUND)
@@ -128,6 +130,7 @@ static void try_next_address(struct server *server)
             login->last_errno = errno;
             continue;
         }
+        server_note_place(server, &login->addresses.list[at], login->walk.at, login->named);
         server->fd = fd; /* until the stream owns it: server_close sees to it */
         if (stream_connect(&server->stream, server->loop, fd, &server_stream_handler) != ERR_OK)
             break;

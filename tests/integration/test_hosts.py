@@ -253,3 +253,16 @@ def test_an_address_that_moves_to_another_server(make_proxy, pair):
             assert old.query("select n from t") == [["2"]]
             assert new.query("select n from t") == [["2"]]
     switch.close()
+
+
+def test_a_name_is_looked_up_again_and_again_and_leads_where_it_led(make_proxy, postgres):
+    """Nothing is closed and nothing dials anew as long as the name leads to the same addresses."""
+    proxy = make_proxy(postgres, databases={"*": f"host=localhost port={postgres.port}"}, dns_max_ttl="50ms")
+    proxy.wait_for_catalog()
+    before = proxy.log().count("server identified")
+    with proxy.connect() as client:
+        pid = client.query("select pg_backend_pid()")
+        for _ in range(10):
+            assert client.query("select pg_backend_pid() from pg_sleep(0.1)") == pid
+    assert proxy.log().count("server identified") == before
+    assert "has changed" not in proxy.log()

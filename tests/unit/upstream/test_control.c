@@ -1,5 +1,7 @@
 /* The control connection against a real server: connecting, loading, noticing what moved, failing. */
+#include "address.h"
 #include "control_fixture.h"
+#include "control_private.h"
 
 #include <arpa/inet.h>
 #include <pthread.h>
@@ -488,9 +490,26 @@ static int create_group(void **state)
     return 0;
 }
 
+static void a_name_that_leads_elsewhere_is_followed(void **state)
+{
+    (void)state;
+    struct addresses here, elsewhere;
+    assert_int_equal(addresses_of_text("127.0.0.1", 5432, &here), ERR_OK);
+    assert_int_equal(addresses_of_text("192.0.2.1", 5432, &elsewhere), ERR_OK);
+    control_follow_dns(fixture.control, 0, &elsewhere); /* not connected */
+    fixture_connect();
+    control_follow_dns(fixture.control, 0, &here);
+    control_follow_dns(fixture.control, 1, &elsewhere); /* another host of the line */
+    assert_int_equal(fixture.events.lost, 0);
+    control_follow_dns(fixture.control, 0, &elsewhere);
+    assert_int_equal(fixture.events.lost, 1);
+    FIXTURE_WAIT(control_state(fixture.control) == CONTROL_READY);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        FIXTURE_TEST(a_name_that_leads_elsewhere_is_followed),
         FIXTURE_TEST(identifies_then_loads),
         FIXTURE_TEST(rows_come_over_many_turns),
         FIXTURE_TEST(resolves_a_host_name),

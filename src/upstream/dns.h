@@ -1,0 +1,17 @@
+/* Following host names whose addresses change: what an answer of the resolver means for the connections
+ * that are there. See dns.c. */
+#pragma once
+
+#include "address.h"
+#include "upstream/server.h"
+
+/* `host` of the database's line leads to these addresses now: closes server connections to others, those
+ * in use when they are given back. Returns how many. Any thread. */
+unsigned dns_follow(struct database *database, unsigned host, const struct addresses *addresses);
+
+/* False: this numeric address is none of them. True also where nobody can say. */
+bool dns_leads_to_text(const struct addresses *addresses, const char *text);
+
+/* A server connects to this address of `host`, which is a name or not. On its loop, during the login. */
+void server_note_place(struct server *server, const struct sockaddr_storage *address, unsigned host,
+                       bool named);
