@@ -59,6 +59,7 @@ class Session(threading.Thread):
         self.faults = faults / 1000
         self.history = []
         self.errors = 0
+        self.unanswered = 0
         self.connection = None
         self.prepared = {}
         self.number = seed
@@ -148,6 +149,9 @@ class Session(threading.Thread):
                 if getattr(self, "status", b"I") != b"I":
                     self.leave()
             except (Gone, OSError, wire.Closed):
+                self.leave()
+            except wire.Silence:
+                self.unanswered += 1
                 self.leave()
         if self.connection:
             self.connection.close()
@@ -349,7 +353,8 @@ def main():
     errors = sum(thread.errors for thread in threads)
     messages = [str(thread.last_error) for thread in threads if thread.errors]
     with open(out, "wb") as file:
-        pickle.dump((history, errors, messages, [t.is_alive() for t in threads].count(True)), file)
+        stuck = sum(thread.is_alive() + thread.unanswered for thread in threads)
+        pickle.dump((history, errors, messages, stuck), file)
 
 
 if __name__ == "__main__":

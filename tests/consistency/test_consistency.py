@@ -86,6 +86,7 @@ class Every(threading.Thread):
         self.seconds = seconds
         self.what = what
         self.done = threading.Event()
+        self.silence = None
         self.start()
 
     def run(self):
@@ -94,10 +95,14 @@ class Every(threading.Thread):
                 self.what()
             except (OSError, wire.Closed, wire.ServerError):
                 pass
+            except wire.Silence as silence:
+                self.silence = silence
+                return
 
     def stop(self):
         self.done.set()
         self.join(60)
+        assert self.silence is None and not self.is_alive(), "what it asked was never answered"
 
 
 def show(found):
