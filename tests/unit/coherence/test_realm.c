@@ -269,6 +269,60 @@ static void moved_closing_is_finished_in_its_new_place(void **state)
     realm_fini(&realm);
 }
 
+static void barred_realm_gives_no_stamps_and_what_was_stored_before_is_dead(void **state)
+{
+    (void)state;
+    struct realm realm;
+    struct stamp before[2];
+    open_realm(&realm, IDENTITY);
+    assert_int_equal(realm_stamp(&realm, before), ERR_OK);
+    realm_bar(&realm, true);
+    realm_bar(&realm, true); /* once is enough */
+    assert_false(fill_holds(&realm, 12));
+    assert_false(stamps_hold(generation_words, before, 2));
+    assert_true(realm_is_unused(&realm)); /* nobody's write */
+    realm_set_identity(&realm, OTHER_IDENTITY, 2);
+    realm_bar(&realm, true);
+    realm_set_catalog(&realm, snapshot(realm_wanted(&realm)));
+    assert_false(fill_holds(&realm, 12)); /* the bar goes along */
+    realm_bar(&realm, false);
+    assert_true(fill_holds(&realm, 12));
+    assert_false(stamps_hold(generation_words, before, 2));
+    realm_fini(&realm);
+}
+
+static void forgotten_realm_knows_nothing_and_leaves_its_database_open_for_other_names(void **state)
+{
+    (void)state;
+    struct realm realm, other;
+    struct stamp before[2];
+    open_realm(&realm, IDENTITY);
+    open_realm(&other, IDENTITY);
+    assert_int_equal(realm_stamp(&realm, before), ERR_OK);
+    struct closing closing = {0};
+    struct write_set set = tables(40, 0);
+    realm_close(&realm, &set, realm_wanted(&realm), &closing);
+    assert_false(realm_is_unused(&realm));
+    realm_finish(&closing, true);
+    assert_true(realm_is_unused(&realm));
+    realm_lose(&realm);
+    realm_forget(&realm);
+    assert_false(fill_holds(&realm, 40));
+    assert_false(realm_is_open(&realm));
+    bool stale;
+    assert_null(realm_catalog(&realm, &stale));
+    assert_false(stale);
+    assert_true(fill_holds(&other, 40));
+    assert_false(stamps_hold(generation_words, before, 2));
+    realm_set_identity(&realm, OTHER_IDENTITY, 1);
+    assert_false(fill_holds(&realm, 40)); /* no catalog yet */
+    realm_set_catalog(&realm, snapshot(realm_wanted(&realm)));
+    assert_true(fill_holds(&realm, 40));
+    assert_true(fill_holds(&other, 40));
+    realm_fini(&realm);
+    realm_fini(&other);
+}
+
 static void set_of_too_many_tables_is_the_whole_database(void **state)
 {
     (void)state;
@@ -452,6 +506,9 @@ int main(void)
         cmocka_unit_test(restarted_server_drops_what_was_stored_before),
         cmocka_unit_test(unknown_server_closes_everything),
         cmocka_unit_test(moved_closing_is_finished_in_its_new_place),
+        cmocka_unit_test(barred_realm_gives_no_stamps_and_what_was_stored_before_is_dead),
+        cmocka_unit_test(
+            forgotten_realm_knows_nothing_and_leaves_its_database_open_for_other_names),
         cmocka_unit_test(set_of_too_many_tables_is_the_whole_database),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
