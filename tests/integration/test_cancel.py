@@ -87,8 +87,9 @@ def wait_for_redis(proxy):
     assert servers.wait_until(lambda: state() == "up", 10), state()
 
 
+@pytest.mark.parametrize("in_block", [False, True])
 @pytest.mark.parametrize("extended", [False, True])
-def test_a_statement_that_waits_for_redis(make_proxy, postgres, extended):
+def test_a_statement_that_waits_for_redis(make_proxy, postgres, extended, in_block):
     postgres.query("drop table if exists looked_up; create table looked_up as select 7 as n")
     redis = MuteRedis()
     proxy = make_proxy(postgres, redis_url=f"redis://127.0.0.1:{redis.port}", redis_timeout="20s")
@@ -96,10 +97,15 @@ def test_a_statement_that_waits_for_redis(make_proxy, postgres, extended):
     wait_for_redis(proxy)
     sql = "select n from looked_up"
     with proxy.connect() as client:
+        if in_block:
+            client.query("begin")
         client.send(wire.extended(sql) if extended else wire.query(sql))
         assert redis.asked.wait(5)
         cancel(proxy.port, client.pid, client.key)
-        is_cancelled(client)
+        is_cancelled(client, b"E" if in_block else b"I")
+        if in_block:
+            assert wire.errors_of(client.ask(wire.query(sql))) == ["25P02"]
+            client.query("commit")
         assert client.query("select pg_backend_pid() is not null") == [["t"]]
     proxy.stop()
     postgres.query("drop table looked_up")
