@@ -12,12 +12,13 @@
  */
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "session/bind_key.h"
 #include "session/flight.h"
 #include "session/keys.h"
 #include "session/settings.h"
 
 enum {
-    KEY_FORMAT = 2,
+    KEY_FORMAT = 3,
     KEY_FORCED = 1 << 8,
     PREFIX_COMPLETE_LEN = 10,
     PARSE_COMPLETE_LEN = 5,
@@ -113,11 +114,10 @@ void lookup_key(struct session *session, const struct query *query, const struct
         .namespace_len = (uint32_t)policy->name_space.len,
         .window_ms = policy->window_ms,
     };
-    size_t len = sizeof(head) + query->canonical.len + query->types.len + query->arguments.len +
-                 policy->name_space.len;
+    size_t len = sizeof(head) + query->canonical.len + query->types.len + policy->name_space.len;
     struct buf *key = &session->host->key;
     buf_clear(key);
-    uint8_t *at = buf_reserve(key, len);
+    uint8_t *at = buf_reserve(key, len + query->arguments.len);
     memcpy(at, &head, sizeof(head));
     at += sizeof(head);
     memcpy(at, query->canonical.data, query->canonical.len);
@@ -128,8 +128,7 @@ void lookup_key(struct session *session, const struct query *query, const struct
     if (policy->name_space.len)
         memcpy(at, policy->name_space.data, policy->name_space.len);
     at += policy->name_space.len;
-    if (query->arguments.len)
-        memcpy(at, query->arguments.data, query->arguments.len);
+    len += bind_key_write(query->arguments, at);
     buf_added(key, len);
     out->bytes = slice_of(buf_head(key), len);
     out->hash = hash128_of(out->bytes.data, out->bytes.len);

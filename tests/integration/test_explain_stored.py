@@ -222,6 +222,25 @@ def test_the_console_finds_the_answer_for_declared_types(client):
     assert servers.wait_until(lambda: "memory (extended)" in on_console(client.proxy, sql, options)["stored"])
 
 
+@pytest.mark.parametrize("formats", [(), (0,), (0, 0)])
+@pytest.mark.parametrize("result_formats", [(), (0,)])
+def test_the_console_finds_what_any_driver_has_sent_as_text(client, formats, result_formats):
+    """And they share it: text is text, in how many words a driver may say so."""
+    sql = f"select n, '{formats} {result_formats}' as s from kept_somewhere where id = $1 and n = $2"
+    client.ask(wire.extended(sql, ["7", "7"], formats=formats, result_formats=result_formats))
+    assert servers.wait_until(lambda: "memory (extended)" in on_console(client.proxy, sql, "USING (7, 7)")["stored"])
+    before = servers.hits(client.proxy.cache())
+    answers = [client.ask(wire.extended(sql, ["7", "7"], formats=f, result_formats=r)) for f in [(), (0,), (0, 0)] for r in [(), (0,)]]
+    assert servers.hits(client.proxy.cache()) - before == 6
+    assert all([m.body for m in answer] == [m.body for m in answers[0]] for answer in answers)
+    for f, r in [((1, 1), ()), ((), (1,)), ((0, 1), ())]:
+        values = [b"\0\0\0\7" if f and f[i] else "7" for i in range(2)]
+        before = servers.hits(client.proxy.cache())
+        client.ask(wire.extended(sql, values, formats=f, result_formats=r))
+        assert servers.hits(client.proxy.cache()) == before
+    assert wire.errors_of(client.ask(wire.extended(sql, ["7", "7"], formats=(0, 0, 0)))) == ["08P01"]
+
+
 def test_values_that_cannot_be_read_are_refused(client):
     for options, what in [("USING 7", "7"), ("USING (7", "end of input"), ("USING (,)", "not a value"), ("USING (7::money2)", "money2"),
                           ("USING ('a' 'b')", "syntax error")]:
