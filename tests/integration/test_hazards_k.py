@@ -76,6 +76,7 @@ STAYS = [
     ("read-of-a-partition", PARTS, "select v from x1 where id = 1", "update x set v = 0 where id = 2"),
     ("moved-to-another-partition", PARTS, BY_ID, "update x set id = 12 where id = 2"),
     ("cascading-children", T + "; create table c (id int references x on delete cascade); insert into c values (2)", BY_ID, "delete from x where id = 2"),
+    ("equality-of-an-extension", "create extension citext; create extension hstore;" + T, BY_ID, "update x set v = 7 where id = 2"),
     ("serial-given", "create table x (id serial primary key, v int); insert into x (v) values (1), (2)", BY_ID, "insert into x (id, v) values (77, 1)"),
 ]
 
@@ -88,7 +89,13 @@ def test_answer_about_another_key_stays_a_hit(lab, tables, read, write):
     assert rows == lab.behind(read)
 
 
+CITEXT = "create extension citext; create table x (k citext primary key, t text, s varchar(9), v int); create index on x (t); create index on x (s); insert into x values ('a', 'a', 'a', 1);"
 GOES = [
+    ("citext-key", CITEXT, "select v from x where k = 'a'", "update x set v = 7 where k = 'A'"),
+    ("citext-beside-text", CITEXT, "select v from x where t = 'a'", "update x set v = 7 where t = 'A'::citext or t = 'a'::citext"),
+    ("citext-value-of-a-text-column", CITEXT, "select v from x where t = 'a'", "update x set v = 7 where t::citext = 'A'"),
+    ("citext-value-of-a-varchar-column", CITEXT, "select v from x where s = 'a'", "update x set v = 7 where s = 'A'::citext or s = 'a'::citext"),
+    ("citext-assigned-to-text", CITEXT, "select v from x where t = 'b'", "insert into x values ('B', 'b'::citext, 'b', 9)"),
     ("the-row-itself", T, BY_ID, "update x set v = 7 where id = 1"),
     ("one-of-the-list", T, BY_ID, "update x set v = 7 where id in (3, 2, 1)"),
     ("one-of-the-array", T, BY_ID, "update x set v = 7 where id = any ('{2,1}')"),
