@@ -77,6 +77,7 @@ struct host {
     struct buf compose; /* messages being rewritten for a backend, or made for a client */
     struct link sessions;
     struct link holding;            /* those that keep a backend for currval or lastval */
+    struct link unpinning;          /* those whose pin may have ended */
     struct sequence_habits *habits; /* what follows statements: session/sequences.h */
     unsigned session_count;
     struct table
@@ -129,7 +130,8 @@ struct session_view {
     uint64_t connected_wall_ms;
     uint64_t request_wall_ms;
     uint64_t wait_us;
-    const char *pin; /* why it holds its backend; "" */
+    const char *pin;            /* why it holds its backend; "" */
+    uint64_t pin_since_wall_ms; /* since when; 0: it does not, or for a moment */
     const char *application_name;
     uint64_t server_id; /* 0: none */
     unsigned prepared_statements;

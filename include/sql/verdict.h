@@ -90,6 +90,7 @@ enum effect {
     EFFECT_SEQUENCE =
         1 << 16,              /* may move what currval and lastval say (nextval, a serial column) */
     EFFECT_LASTVAL = 1 << 17, /* may ask for it */
+    EFFECT_RUNS = 1 << 18,    /* EXECUTE: what was prepared, which no text at hand shows */
     EFFECTS_SEQUENCES = EFFECT_SEQUENCE | EFFECT_LASTVAL,
 };
 

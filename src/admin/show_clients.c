@@ -17,7 +17,7 @@
         TEXT("link"), INT8("remote_pid"), TEXT("tls"), TEXT("application_name"),                   \
         INT8("prepared_statements"), INT8("id")
 
-SHAPE(show_clients, CONNECTION_COLUMNS, TEXT("pin"));
+SHAPE(show_clients, CONNECTION_COLUMNS, TEXT("pin"), TEXT("pin_since"));
 SHAPE(show_servers, CONNECTION_COLUMNS);
 
 enum { SECOND_US = 1000000, ID_TEXT_MAX = 32 };
@@ -93,6 +93,10 @@ static void finish_clients(struct request *request, const struct gather *gather)
         };
         add_connection(&request->rows, &connection);
         rows_text(&request->rows, view->pin);
+        if (view->pin_since_wall_ms)
+            show_time(&request->rows, view->pin_since_wall_ms);
+        else
+            rows_text(&request->rows, "");
     }
 }
 

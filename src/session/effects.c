@@ -85,6 +85,24 @@ static void close_written(struct session *session, const struct verdict *verdict
                 writes ? session->written_version : verdict->catalog_version, &session->closing);
 }
 
+/* PREPARE counts for what it prepares. So EXECUTE may change the session or the catalog only if it may be of
+ * something that was not seen like this, or was judged by another catalog. */
+static const struct verdict *judge_prepared(struct session *session, const struct verdict *verdict,
+                                            struct verdict *scratch)
+{
+    struct sql_prepared *prepared = &session->sql_prepared;
+    if (!prepared->version)
+        prepared->version = verdict->catalog_version;
+    prepared->unsure |= (verdict->effects & EFFECT_DIRTY) || !verdict->catalog_version ||
+                        prepared->version != verdict->catalog_version;
+    if (!(verdict->effects & EFFECT_RUNS) || !prepared->unsure)
+        return verdict;
+    *scratch = *verdict;
+    scratch->effects |= EFFECT_PIN | EFFECT_DIRTY | EFFECT_DDL;
+    scratch->pin = PIN_FUNCTION;
+    return scratch;
+}
+
 void forward_effects(struct session *session, const struct query *query,
                      const struct verdict *verdict)
 {
@@ -93,6 +111,9 @@ void forward_effects(struct session *session, const struct query *query,
         names_settle(session);
     if ((verdict->effects & EFFECT_NAMES) && !session->own_names)
         names_own(session);
+    struct verdict scratch;
+    if (UNLIKELY(verdict->effects & EFFECT_NAMES))
+        verdict = judge_prepared(session, verdict, &scratch);
     unit->effects |= verdict->effects;
     sequences_note(session, query, verdict);
     transaction_note(&session->transaction, verdict->reason == REASON_NONE);

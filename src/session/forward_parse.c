@@ -15,6 +15,7 @@ static void forward_own_parse(struct session *session, const struct pgwire_parse
     known->statement = statement_private(session_slice(parse->query), session_slice(parse->types),
                                          known->version, session->host->scratch);
     known->own = true;
+    session->sql_prepared.unsure = true;
     struct client_statement *before = table_put(&session->statements, name, known);
     if (before) {
         statement_unref(before->statement);

@@ -17,6 +17,7 @@ static void on_tick(struct loop_ticker *ticker, uint64_t now_ms)
 {
     struct host *host = CONTAINER_OF(ticker, struct host, ticker);
     sequences_tick(host, now_ms);
+    unpin_tick(host, now_ms);
     if (now_ms / LOOP_TICK_MS % HOST_TICKS)
         return;
     LINK_EACH_SAFE (&host->sessions, at)
@@ -31,6 +32,7 @@ void host_init(struct host *host, struct loop *loop)
     buf_reserve(&host->key, HOST_KEY_FIRST);
     link_init(&host->sessions);
     link_init(&host->holding);
+    link_init(&host->unpinning);
     host->habits = mem_zero(1, sizeof(*host->habits));
     ASSERT(pthread_mutex_init(&host->stats_mutex, NULL) == 0);
     host->ticker.tick = on_tick;
@@ -178,6 +180,7 @@ void host_each_session(struct host *host,
             .pin = pin_text(session->pin == PIN_NONE && sequences_hold(&session->sequences)
                                 ? PIN_SEQUENCE
                                 : session->pin),
+            .pin_since_wall_ms = session->pin != PIN_NONE ? session->pin_since_wall_ms : 0,
             .application_name = session->application_name ? session->application_name : "",
             .server_id = session->server ? session->server->id : 0,
             .prepared_statements = (unsigned)session->statements.count,

@@ -40,6 +40,7 @@ void names_own(struct session *session)
         session->owed.count + session->statements.count > OWED_MAX - 2 * FORWARD_OWED_ROOM)
         return;
     session->own_names = true;
+    session->sql_prepared.unsure |= session->statements.count > 0;
     put_deallocate_all(session);
     uint64_t wanted = realm_wanted(session->database->realm);
     size_t at = 0;

@@ -126,6 +126,7 @@ static void relay_error(struct session *session, struct run *run, size_t after, 
 {
     struct owed_entry *head = owed_head(&session->owed);
     struct pgwire_slice severity;
+    unpin_refused(session, body, body_len);
     session->unit.erred = true;
     if (pgwire_error_field(body, body_len, 'V', &severity) &&
         (pgwire_slice_is(severity, "FATAL") || pgwire_slice_is(severity, "PANIC")))
@@ -356,7 +357,7 @@ static enum relay_result relay_one(struct session *session, struct run *run, con
         return RELAY_BROKEN;
     bool whole = len - at >= frame.len;
     struct owed_entry *head = owed_head(&session->owed);
-    if (!whole && (is_read_whole(frame.type) || (head && head->asks)) &&
+    if (!whole && (is_read_whole(frame.type) || (head && (head->asks || head->proves))) &&
         frame.len <= SESSION_WHOLE_MAX)
         return RELAY_MORE;
     size_t next = whole ? at + frame.len : len;
@@ -365,6 +366,12 @@ static enum relay_result relay_one(struct session *session, struct run *run, con
     *out_next = next;
     if (head && head->replay)
         return relay_replay(session, run, &frame, next);
+    if (head && UNLIKELY(head->proves) && frame.type != 'S' && frame.type != 'N' &&
+        frame.type != 'A') {
+        drop_to(session, run, next);
+        session->unit.relay_drop = true;
+        return !whole || unpin_relay(session, &frame) ? RELAY_ON : RELAY_UNIT_END;
+    }
     if (session->fill.on &&
         !(head && head->source == OWED_DISCARD && (frame.type == 'C' || frame.type == 'D')))
         fill_see(session, frame.type, at);

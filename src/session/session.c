@@ -94,6 +94,7 @@ void session_drop_server(struct session *session)
         return;
     lost_await(session);
     sequences_let_go(session);
+    unpin_forget(session);
     session->server = NULL;
     server_discard(server);
 }
@@ -115,6 +116,7 @@ void session_release_server(struct session *session)
     }
     bool reset = session->pin != PIN_NONE || pool_mode_of(session->pool) == POOL_MODE_SESSION;
     sequences_let_go(session);
+    unpin_forget(session);
     session->server = NULL;
     session->strings_unsafe = session->encoding_unsafe = false;
     if (reset) {

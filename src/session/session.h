@@ -34,6 +34,7 @@
 #include "session/prepared.h"
 #include "session/sequences.h"
 #include "session/transaction.h"
+#include "session/unpin.h"
 #include "sql/catalog.h"
 #include "sql/scan.h"
 #include "upstream/pool.h"
@@ -85,6 +86,12 @@ struct client_statement {
     struct statement *statement;
     uint64_t version; /* catalog version wanted when it was parsed: after DDL Postgres must judge */
     bool own;         /* its backend knows it under the client's name: own_names.c */
+};
+
+/* What is known of all that SQL may EXECUTE. */
+struct sql_prepared {
+    uint64_t version; /* of the catalog that all of it was judged by; 0: there is nothing */
+    bool unsure; /* some of it may leave more in the session than what it says, or was not judged */
 };
 
 /* How the answer of a unit could be stored. */
@@ -218,7 +225,10 @@ struct session {
     uint8_t status;                     /* of the last ReadyForQuery that the client got: I T E */
     struct transaction transaction;
     enum pin pin;
+    uint64_t pin_since_wall_ms;
+    struct unpin unpin;
     struct sequence_use sequences;
+    struct sql_prepared sql_prepared;
     bool own_names; /* prepared statements have the client's names at its backend */
     bool dirty;     /* DISCARD ALL would not undo what it did */
     struct unit unit;

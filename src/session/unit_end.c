@@ -32,6 +32,7 @@ static void apply_effects(struct session *session)
     if (unit->discards) {
         forget_statements(session);
         session->own_names = false;
+        session->sql_prepared = (struct sql_prepared){0};
         statements_clear(session->server->statements);
         session->server->unnamed_statement = 0;
         if ((unit->effects & EFFECT_UNPIN) && !session->dirty) {
@@ -40,8 +41,10 @@ static void apply_effects(struct session *session)
         }
     }
     if (unit->effects & EFFECT_PIN) {
-        if (session->pin == PIN_NONE)
+        if (session->pin == PIN_NONE) {
             session->pin = unit->pin;
+            session->pin_since_wall_ms = loop_wall_ms(session->host->loop);
+        }
         session->dirty = session->dirty || (unit->effects & EFFECT_DIRTY);
         session->tainted = session->tainted || unit->tainted;
     }
@@ -69,6 +72,7 @@ void unit_done(struct session *session, uint8_t status)
     apply_effects(session);
     if (status == 'I') {
         sequences_settle(session);
+        unpin_note(session);
         write_set_clear(&session->written);
         session->local_settings = session->local_constants = false;
         follow_settings(session);

@@ -223,6 +223,22 @@ static void on_comment(struct walk *walk, const PgQuery__Node *statement)
     walk->facts->reach |= REACH_EVENTS;
 }
 
+/* What it prepares is done by EXECUTE, which does not say what it is: so all of it counts here, too. */
+static void on_prepare(struct walk *walk, const PgQuery__Node *statement)
+{
+    if (statement->prepare_stmt->query)
+        walk_statement(walk, statement->prepare_stmt->query);
+}
+
+static void on_execute(struct walk *walk, const PgQuery__Node *statement)
+{
+    const PgQuery__ExecuteStmt *execute = statement->execute_stmt;
+
+    walk->facts->planned = true;
+    for (size_t i = 0; i < execute->n_params; i++)
+        walk_message(walk, &execute->params[i]->base);
+}
+
 static bool object_is_shared(int kind)
 {
     return kind == PG_QUERY__OBJECT_TYPE__OBJECT_ROLE ||
@@ -277,8 +293,8 @@ static const struct statement_rule rules[] = {
     {CASE(CLUSTER_STMT), 0, PIN_NONE, NULL},
     {CASE(REINDEX_STMT), 0, PIN_NONE, NULL},
     {CASE(CHECK_POINT_STMT), 0, PIN_NONE, NULL},
-    {CASE(PREPARE_STMT), EFFECT_NAMES, PIN_PREPARED, NULL}, /* runs nothing yet */
-    {CASE(EXECUTE_STMT), EFFECTS_FUNCTION | EFFECT_NAMES, PIN_FUNCTION, NULL},
+    {CASE(PREPARE_STMT), EFFECT_NAMES, PIN_PREPARED, on_prepare},
+    {CASE(EXECUTE_STMT), EFFECT_WRITES_ALL | EFFECT_NAMES | EFFECT_RUNS, PIN_PREPARED, on_execute},
     {CASE(DEALLOCATE_STMT), EFFECT_DEALLOCATE, PIN_NONE, NULL},
     {CASE(LOAD_STMT), EFFECT_DIRTY, PIN_UNKNOWN, NULL},
     {CASE(DO_STMT), 0, PIN_NONE, on_do},
