@@ -83,6 +83,23 @@ static bool read_options(struct session *session, struct slice options)
     return fine;
 }
 
+static bool is_prefix_of(struct slice value, const char *word)
+{
+    return value.len && value.len <= strlen(word) &&
+           strncasecmp((const char *)value.data, word, value.len) == 0;
+}
+
+/* `replication` is a boolean as Postgres reads it, any unique beginning of a word, or "database". False:
+ * the session has been refused, because it is anything but no. */
+static bool refuse_replication(struct session *session, struct slice value)
+{
+    if (is_prefix_of(value, "false") || is_prefix_of(value, "no") ||
+        slice_equal(value, slice_of_text("0")) || (value.len > 1 && is_prefix_of(value, "off")))
+        return true;
+    session_fail(session, "0A000", "replication connections are not supported", NULL);
+    return false;
+}
+
 /* Takes the parameters apart. False: the session has been refused. */
 static bool read_params(struct session *session, const struct pgwire_startup *startup)
 {
@@ -100,11 +117,7 @@ static bool read_params(struct session *session, const struct pgwire_startup *st
             mem_free(login->database);
             login->database = mem_text_n(value.data, value.len);
         } else if (pgwire_slice_is(name, "replication")) {
-            if (!pgwire_slice_is(value, "false") && !pgwire_slice_is(value, "off") &&
-                !pgwire_slice_is(value, "no") && !pgwire_slice_is(value, "0")) {
-                session_fail(session, "0A000", "replication connections are not supported", NULL);
-                fine = false;
-            }
+            fine = refuse_replication(session, session_slice(value));
         } else if (name.len >= 5 && memcmp(name.data, "_pq_.", 5) == 0) {
             if (unknown_count++ < STARTUP_OPTIONS_MAX) {
                 buf_append(&unknown, name.data, name.len);

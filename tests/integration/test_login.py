@@ -207,6 +207,19 @@ def negotiation_of(client):
     return found
 
 
+@pytest.mark.parametrize("value", ["false", "F", "off", "OF", "no", "n", "0"])
+def test_who_asks_for_no_replication_gets_none(proxy, value):
+    with proxy.connect(parameters={"replication": value}) as client:
+        assert client.query("select 1") == [["1"]]
+
+
+@pytest.mark.parametrize("value", ["true", "t", "on", "o", "yes", "1", "database", "", "falsehood"])
+def test_replication_is_refused(proxy, value):
+    with pytest.raises(wire.ServerError) as error:
+        proxy.connect(parameters={"replication": value})
+    assert error.value.sqlstate == "0A000"
+
+
 def test_protocol_3_0_is_not_negotiated(proxy):
     with proxy.connect() as client:
         assert negotiation_of(client) == []
