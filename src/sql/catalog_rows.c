@@ -93,7 +93,7 @@ static bool policy_roles_read(struct catalog_builder *builder, struct slice valu
     code->first_role = (uint32_t)builder->policy_roles_count;
     if (value.len < 2 || value.data[0] != '{' || value.data[value.len - 1] != '}')
         return false;
-    for (size_t at = 1; at + 1 < value.len;) {
+    for (size_t at = 1; value.len > 2 && at < value.len;) {
         size_t end = at;
         uint32_t oid;
 

@@ -8,7 +8,7 @@
 
 #include "sql/catalog.h"
 
-enum { QUERY_RELATIONS = 6, QUERY_INHERITS = 7 };
+enum { QUERY_RELATIONS = 6, QUERY_INHERITS = 7, QUERY_CODE = 11 };
 
 static enum err add(struct catalog_builder *builder, unsigned query, unsigned count,
                     const char *const *texts)
@@ -97,20 +97,36 @@ static void an_empty_catalog_is_one(void **state)
 
 static void refuses_malformed_rows(void **state)
 {
-    static const char *const bad[][6] = {
-        {"x", "public", "t", "r", "p", "f"},          {"", "public", "t", "r", "p", "f"},
-        {"4294967296", "public", "t", "r", "p", "f"}, {NULL, "public", "t", "r", "p", "f"},
-        {"-1", "public", "t", "r", "p", "f"},         {"1", NULL, "t", "r", "p", "f"},
-        {"1", "public", "t", "rr", "p", "f"},         {"1", "public", "t", "r", "", "f"},
-        {"1", "public", "t", "r", "p", "true"},       {"99999999999", "public", "t", "r", "p", "f"},
+    static const char *const bad[][8] = {
+        {"x", "public", "t", "r", "p", "f", "f", "10"},
+        {"", "public", "t", "r", "p", "f", "f", "10"},
+        {"4294967296", "public", "t", "r", "p", "f", "f", "10"},
+        {NULL, "public", "t", "r", "p", "f", "f", "10"},
+        {"-1", "public", "t", "r", "p", "f", "f", "10"},
+        {"1", NULL, "t", "r", "p", "f", "f", "10"},
+        {"1", "public", "t", "rr", "p", "f", "f", "10"},
+        {"1", "public", "t", "r", "", "f", "f", "10"},
+        {"1", "public", "t", "r", "p", "true", "f", "10"},
+        {"99999999999", "public", "t", "r", "p", "f", "f", "10"},
+        {"1", "public", "t", "r", "p", "f", "", "10"},
+        {"1", "public", "t", "r", "p", "f", "f", NULL},
     };
+    static const char *const good[] = {"1", "public", "t", "r", "p", "f", "f", "10"};
+    static const char *const bad_roles[] = {NULL,     "",    "{",    "16384",
+                                            "{16384", "{x}", "{1,}", "{,1}"};
     struct catalog_builder *builder = catalog_builder_create();
 
     (void)state;
     for (size_t i = 0; i < ARRAY_COUNT(bad); i++)
-        assert_int_equal(add(builder, QUERY_RELATIONS, 6, bad[i]), ERR_MALFORMED);
-    assert_int_equal(add(builder, QUERY_RELATIONS, 5, bad[0]), ERR_MALFORMED);
-    assert_int_equal(add(builder, catalog_query_count(), 6, bad[0]), ERR_MALFORMED);
+        assert_int_equal(add(builder, QUERY_RELATIONS, 8, bad[i]), ERR_MALFORMED);
+    assert_int_equal(add(builder, QUERY_RELATIONS, 8, good), ERR_OK);
+    assert_int_equal(add(builder, QUERY_RELATIONS, 7, good), ERR_MALFORMED);
+    assert_int_equal(add(builder, catalog_query_count(), 8, good), ERR_MALFORMED);
+    for (size_t i = 0; i < ARRAY_COUNT(bad_roles); i++) {
+        const char *policy[] = {"p", "1", "{CONST}", bad_roles[i]};
+
+        assert_int_equal(add(builder, QUERY_CODE, 4, policy), ERR_MALFORMED);
+    }
     catalog_builder_destroy(builder);
     catalog_builder_destroy(NULL);
 }
