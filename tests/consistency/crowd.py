@@ -51,7 +51,7 @@ class World:
         self.arriving = collections.Counter()  # local ports on their way in
         self.open = collections.Counter()      # local ports that the proxy may still show
         self.opened_at = {}
-        self.holders = asyncio.Semaphore(HOLDERS_MAX)
+        self.holders = 0                       # clients that keep a backend while they rest
         self.go = asyncio.Event()
         self.go.set()
         self.resting = 0
@@ -336,45 +336,43 @@ class Client:
             self.must(await self.ask(wire.extended(f"{sql}$1", [self.row_name()])), wanted)
 
     async def block(self):
-        async with self.world.holders:
-            if self.value is None:
-                await self.write()
-            row, value = self.row, self.value
-            self.row, self.value = self.row + 1, None
-            name = f"{self.mark}-{row}"
-            self.holding = None
-            await self.query(self.chance.choice(("begin", "begin isolation level repeatable read", "start transaction")))
-            await self.query(f"update crowd set n = n + 1 where m = '{name}'")
-            self.holding = True
+        if self.value is None:
+            await self.write()
+        row, value = self.row, self.value
+        self.row, self.value = self.row + 1, None
+        name = f"{self.mark}-{row}"
+        self.holding = None
+        await self.query(self.chance.choice(("begin", "begin isolation level repeatable read", "start transaction")))
+        await self.query(f"update crowd set n = n + 1 where m = '{name}'")
+        self.holding = True
+        await self.rest()
+        self.must(await self.query(f"select n from crowd where m = '{name}'"), [[str(value + 1).encode()]])
+        gained = 1
+        if self.chance.random() < 0.5:
+            await self.query(f"savepoint a; update crowd set n = n + 5 where m = '{name}'")
             await self.rest()
-            self.must(await self.query(f"select n from crowd where m = '{name}'"), [[str(value + 1).encode()]])
-            gained = 1
-            if self.chance.random() < 0.5:
-                await self.query(f"savepoint a; update crowd set n = n + 5 where m = '{name}'")
-                await self.rest()
-                await self.query("rollback to a")
-            if self.chance.random() < 0.2:
-                await self.query("select 1/0", errors=("22012",))
-                await self.query(f"select '{self.mark}'", errors=("25P02",))
-                gained = 0
-            elif self.chance.random() < 0.5:
-                gained = 0
-            await self.rest()
-            await self.query("commit" if gained else "rollback")
-            self.holding = False
-            self.row, self.value = row, value + gained
+            await self.query("rollback to a")
+        if self.chance.random() < 0.2:
+            await self.query("select 1/0", errors=("22012",))
+            await self.query(f"select '{self.mark}'", errors=("25P02",))
+            gained = 0
+        elif self.chance.random() < 0.5:
+            gained = 0
+        await self.rest()
+        await self.query("commit" if gained else "rollback")
+        self.holding = False
+        self.row, self.value = row, value + gained
         self.must(await self.query(f"select n from crowd where m = '{name}'"), [[str(self.value).encode()]])
 
     async def empty_block(self):
         """Postgres may never hear of it."""
-        async with self.world.holders:
-            self.holding = None
-            await self.query("begin")
-            await self.rest()
-            self.must(await self.query(f"select '{self.mark}'"), [[self.mark.encode()]])
-            await self.rest()
-            await self.query(self.chance.choice(("commit", "rollback")))
-            self.holding = False
+        self.holding = None
+        await self.query("begin")
+        await self.rest()
+        self.must(await self.query(f"select '{self.mark}'"), [[self.mark.encode()]])
+        await self.rest()
+        await self.query(self.chance.choice(("commit", "rollback")))
+        self.holding = False
 
     # ---- COPY ----
 
@@ -399,22 +397,21 @@ class Client:
         """A backend of its own for a while. It goes away in the end: DISCARD ALL gives the backend back only
         where nothing was done meanwhile that pgrecall cannot judge."""
         kind = self.chance.choice((self.temporary, self.lock, self.listen, self.hold))
-        async with self.world.holders:
-            self.holding = None
-            end = await kind()
-            self.pinned = self.holding = True
-            for _ in range(self.chance.randrange(4)):
-                await self.rest()
-                await self.chance.choice((self.simple, self.extended, self.prepared, self.read))()
-            self.holding, self.pinned = None, False
-            await end()
-            if self.chance.random() < 0.7:
-                await self.query("discard all")
-                self.settled = False
-                self.named.clear()
-                await self.clean()
-            self.leave()
-            raise Gone
+        self.holding = None
+        end = await kind()
+        self.pinned = self.holding = True
+        for _ in range(self.chance.randrange(4)):
+            await self.rest()
+            await self.chance.choice((self.simple, self.extended, self.prepared, self.read))()
+        self.holding, self.pinned = None, False
+        await end()
+        if self.chance.random() < 0.7:
+            await self.query("discard all")
+            self.settled = False
+            self.named.clear()
+            await self.clean()
+        self.leave()
+        raise Gone
 
     async def temporary(self):
         await self.query(f"create temp table mine as select '{self.mark}'::text as m")
@@ -512,11 +509,15 @@ class Client:
                 if self.writer is None:
                     await self.connect()
                 kind = self.chance.choices(kinds, weights)[0]
-                if kind in keeps and self.world.holders.locked():
+                if kind in keeps and self.world.holders == HOLDERS_MAX:
                     kind = self.simple
                 self.world.counts[kind.__name__] += 1
                 self.doing = kind.__name__
-                await asyncio.wait_for(kind(), ANSWER_WAIT_S)
+                self.world.holders += kind in keeps
+                try:
+                    await asyncio.wait_for(kind(), ANSWER_WAIT_S)
+                finally:
+                    self.world.holders -= kind in keeps
                 self.doing = "sleep"
                 await asyncio.sleep(self.chance.random() * 2)
             except asyncio.TimeoutError:

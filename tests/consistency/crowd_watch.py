@@ -183,12 +183,6 @@ class Watch:
                 if time.monotonic() > end:
                     world.problem("they do not come to rest", world.resting, world.ended, await self.pool(),
                                   collections.Counter(str(client.doing) for client in world.clients if client.doing))
-                    for row in await self.clients():
-                        if row["link"]:
-                            client = world.inside.get(int(row["port"]))
-                            world.problem("holds", client and (client.doing, client.holding, client.asked), row["pin"], row["state"], row["link"])
-                    for row in await self.server.table("select pid, state, wait_event, query from pg_stat_activity where backend_type = 'client backend'"):
-                        world.problem(row)
                     return
                 await asyncio.sleep(0.02)
             while True:

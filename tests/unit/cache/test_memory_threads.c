@@ -1,5 +1,6 @@
 /* The memory tier under threads: readers and writers at once. Run under the thread and the address
- * sanitizer, this is the test of the reclamation. */
+ * sanitizer, this is the test of the reclamation. Which thread runs when is the machine's business: each
+ * goes on, beyond its turns, until it has had what it came for. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -58,7 +59,7 @@ static void *read_much(void *arg)
     uint64_t seed = job->number + 1;
     const struct entry *held[FINDS];
     unsigned numbers[FINDS];
-    for (unsigned turn = 0; turn < TURNS * 4; turn++) {
+    for (unsigned turn = 0; turn < TURNS * 4 || !job->hits; turn++) {
         for (unsigned i = 0; i < FINDS; i++) {
             char text[64];
             struct entry_key key;
@@ -82,7 +83,7 @@ static void *write_much(void *arg)
     struct job *job = arg;
     uint64_t seed = job->number + 100;
     uint8_t answer[ANSWER_MAX];
-    for (unsigned turn = 0; turn < TURNS * 8; turn++) {
+    for (unsigned turn = 0; turn < TURNS * 8 || !job->hits; turn++) {
         char text[64];
         struct entry_key key;
         unsigned number = (unsigned)(next(&seed) % KEYS);
