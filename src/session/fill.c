@@ -2,6 +2,7 @@
  * found, fed by the relay, stored at ReadyForQuery, unless something has spoilt it.
  */
 #include "base/flaw.h"
+#include "base/mem.h"
 #include "conf/conf.h"
 #include "session/flight.h"
 
@@ -94,6 +95,9 @@ void fill_end(struct session *session)
     buf_shrink(&fill->answer, 0);
     buf_clear(&fill->key);
     buf_shrink(&fill->key, 4096);
+    mem_free(fill->stamps);
+    fill->stamps = NULL;
+    fill->stamp_count = 0;
 }
 
 void fill_store(struct session *session, struct slice answer)

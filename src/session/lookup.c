@@ -241,15 +241,15 @@ const struct verdict *lookup_verdict(struct session *session, const struct query
 }
 
 /* FLUSH NAMESPACE moves this word. */
-static bool stamp_namespace(struct fill *fill, const struct policy *policy)
+static bool stamp_namespace(const struct policy *policy, struct stamp *stamps, unsigned *count)
 {
     if (!policy->name_space.len)
         return true;
     uint32_t word = generation_of_namespace(policy->name_space);
     uint64_t value = generation_read(word);
-    if (!generation_is_open(value) || fill->stamp_count == ENTRY_STAMPS_MAX)
+    if (!generation_is_open(value) || *count == ENTRY_STAMPS_MAX)
         return false;
-    fill->stamps[fill->stamp_count++] = (struct stamp){.value = value, .word = word};
+    stamps[(*count)++] = (struct stamp){.value = value, .word = word};
     return true;
 }
 
@@ -259,7 +259,8 @@ static bool prepare_fill(struct session *session, const struct query *query,
 {
     struct fill *fill = &session->fill;
     struct realm *realm = session->database->realm;
-    if (realm_stamp(realm, fill->stamps) != ERR_OK) {
+    struct stamp stamps[ENTRY_STAMPS_MAX];
+    if (realm_stamp(realm, stamps) != ERR_OK) {
         bypass(session, atomic_load(&realm->identity) ? REASON_CLOSED : REASON_NO_CATALOG);
         return false;
     }
@@ -275,16 +276,18 @@ static bool prepare_fill(struct session *session, const struct query *query,
     }
     uint64_t tokens[ENTRY_STAMPS_MAX - 3]; /* two are there, one is for a namespace */
     unsigned count = keys_of_read(session, query, verdict, tokens, ARRAY_COUNT(tokens));
-    if (realm_stamp_tokens(realm, tokens, count, fill->stamps + 2, ENTRY_STAMPS_MAX - 2) !=
-        ERR_OK) {
+    if (realm_stamp_tokens(realm, tokens, count, stamps + 2, ENTRY_STAMPS_MAX - 2) != ERR_OK) {
         bypass(session, REASON_CLOSED);
         return false;
     }
-    fill->stamp_count = 2u + count;
-    if (!stamp_namespace(fill, policy)) {
+    count += 2;
+    if (!stamp_namespace(policy, stamps, &count)) {
         bypass(session, REASON_CLOSED);
         return false;
     }
+    mem_free(fill->stamps);
+    fill->stamps = mem_copy(stamps, count * sizeof(*stamps));
+    fill->stamp_count = count;
     fill->window_ms = policy_window_ms(policy);
     fill->forced = forced;
     fill->counts = policy->rule ? policy->rule->counts : NULL;

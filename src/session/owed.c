@@ -67,6 +67,6 @@ void owed_drop_syncs(struct owed *owed)
 
 void owed_shrink(struct owed *owed)
 {
-    if (owed->count == 0 && owed->cap > OWED_CAP_FIRST)
+    if (owed->count == 0)
         owed_fini(owed);
 }

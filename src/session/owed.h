@@ -49,7 +49,7 @@ struct owed_entry {
 
 enum {
     OWED_MAX = 1 << 16,
-    OWED_CAP_FIRST = 16,
+    OWED_CAP_FIRST = 8,
     FORWARD_OWED_ROOM = 16 /* answers that one message may add, and then some */
 };
 
@@ -81,5 +81,5 @@ void owed_pop(struct owed *owed);
 /* Drops each Sync: a COPY begins, and the backend ignores those that it reads while it lasts. */
 void owed_drop_syncs(struct owed *owed);
 
-/* Gives back the memory of an empty queue that has grown. */
+/* Gives back the memory of an empty queue: its owner is idle. */
 void owed_shrink(struct owed *owed);

@@ -232,6 +232,7 @@ static void on_closed(struct stream *stream)
     local_fini(&session->local);
     local_answer_fini(session);
     settings_fini(session);
+    mem_free(session->fill.stamps);
     buf_fini(&session->fill.key);
     buf_fini(&session->fill.answer);
     mem_free(session->user);

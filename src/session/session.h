@@ -99,7 +99,7 @@ struct fill {
     bool on;
     struct flight flight; /* for those who miss the same meanwhile */
     uint32_t stamp_count;
-    struct stamp stamps[ENTRY_STAMPS_MAX];
+    struct stamp *stamps; /* ours while it is on */
     struct hash128 hash;
     struct buf key;             /* the whole key, kept until the answer is there */
     struct buf answer;          /* what came so far, when it came in pieces */

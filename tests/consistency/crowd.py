@@ -86,7 +86,8 @@ class Client:
         self.chance = random.Random(world.seed * 100003 + number)
         self.mark = f"mark{number:06}x"
         self.writer = None
-        self.row = 0          # the number of its row: a new one when a write's fate is unknown
+        # The number of its row: a new one when a write's fate is unknown, and in another round.
+        self.row = world.seed * 100000
         self.value = None     # what is in it; None: it is not made yet
         self.doing = None     # its kind of work, unless it rests
         self.forget()

@@ -66,11 +66,11 @@ def assert_nothing_is_left(proxy, server, idle_descriptors):
     assert proxy.query("select 41 + 1") == [["42"]]
 
 
-def start(own_postgres, make_proxy, binary=None):
+def start(own_postgres, make_proxy, binary=None, **options):
     server = own_postgres()
     server.query("create table crowd (m text primary key, n int); create table crowd_copied (m text)")
     proxy = make_proxy(server, binary=binary, default_pool_size=BACKENDS, max_client_conn=2 * CLIENTS + 100,
-                       query_wait_timeout="0")
+                       query_wait_timeout="0", **options)
     proxy.wait_for_catalog()
     return server, proxy
 
@@ -86,7 +86,7 @@ def test_a_crowd_on_twenty_backends(own_postgres, make_proxy, tmp_path, descript
 def test_a_crowd_leaves_no_memory_behind(own_postgres, make_proxy, tmp_path, descriptors):
     if not servers.RELEASE.exists():
         pytest.skip("memory is measured without sanitizers: build/release")
-    server, proxy = start(own_postgres, make_proxy, servers.RELEASE)
+    server, proxy = start(own_postgres, make_proxy, servers.RELEASE, memory_limit="4MB")
     idle_descriptors, rss = proxy.descriptors(), [proxy.rss_kb()]
     for number in range(ROUNDS):
         counts = run_crowd(proxy, server, SEED + number, SECONDS / ROUNDS, tmp_path / "crowd")

@@ -2,6 +2,7 @@
 clients die, the configuration is loaded again and again and consoles come and go. Afterwards memory and
 descriptors are what they were after the round before, and every answer is right. PGRECALL_SECONDS makes the
 rounds longer."""
+import contextlib
 import os
 import pathlib
 import random
@@ -19,7 +20,7 @@ import wire
 SECONDS = float(os.environ.get("PGRECALL_SECONDS", "20"))
 CLIENTS = int(os.environ.get("PGRECALL_HOUR_CLIENTS", "60"))
 SEED = int(os.environ.get("PGRECALL_SEED", random.randrange(1 << 30)))
-ROUNDS = 4
+ROUNDS = int(os.environ.get("PGRECALL_ROUNDS", "4"))
 GROWTH_KB = 4096  # what the allocator may keep more after one round than after another
 POOL = 20
 KINDS = (("-S", "-M", "prepared"), ("-S", "-M", "extended"), ("-S", "-M", "simple"), ("-M", "prepared"), ("-M", "extended"),
@@ -81,7 +82,6 @@ class Mischief:
         rows = self.postgres.query("select pid from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()")
         if rows:
             os.kill(int(self.chance.choice(rows)[0]), signal.SIGKILL)
-        assert servers.wait_until(self.postgres.is_ready, 60)
 
     def terminate_backends(self):
         self.postgres.query("select pg_terminate_backend(pid) from pg_stat_activity where backend_type = 'client backend' "
@@ -128,7 +128,10 @@ class Mischief:
         kind = self.chance.choice((self.kill_load, self.kill_backend, self.terminate_backends, self.restart_postgres,
                                    self.restart_redis, self.reload, self.consoles, self.clients, self.clients))
         self.counts[kind.__name__] = self.counts.get(kind.__name__, 0) + 1
-        kind()
+        with contextlib.suppress(wire.ServerError, wire.Closed, ConnectionError):  # what was asked of Postgres itself
+            kind()
+        assert servers.wait_until(self.postgres.is_ready, 60)
+        assert self.proxy.is_alive(), self.proxy.last_words()
 
 
 def quiet_row(proxy):
