@@ -86,7 +86,7 @@ def test_a_crowd_on_twenty_backends(own_postgres, make_proxy, tmp_path, descript
 def test_a_crowd_leaves_no_memory_behind(own_postgres, make_proxy, tmp_path, descriptors):
     if not servers.RELEASE.exists():
         pytest.skip("memory is measured without sanitizers: build/release")
-    server, proxy = start(own_postgres, make_proxy, servers.RELEASE, memory_limit="4MB")
+    server, proxy = start(own_postgres, make_proxy, servers.RELEASE, memory_limit="4MB", verdict_memo_size=256)
     idle_descriptors, rss = proxy.descriptors(), [proxy.rss_kb()]
     for number in range(ROUNDS):
         counts = run_crowd(proxy, server, SEED + number, SECONDS / ROUNDS, tmp_path / "crowd")

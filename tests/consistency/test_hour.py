@@ -153,7 +153,7 @@ def test_memory_and_descriptors_after_an_hour_of_everything(own_postgres, own_re
     postgres = own_postgres()
     postgres.pgbench_init(2)
     binary = pathlib.Path(os.environ.get("PGRECALL_HOUR_BIN", servers.RELEASE))
-    proxy = make_proxy(postgres, binary=binary, default_pool_size=POOL, redis_url=own_redis.url(), memory_limit="8MB",
+    proxy = make_proxy(postgres, binary=binary, default_pool_size=POOL, redis_url=own_redis.url(), memory_limit="8MB", verdict_memo_size=256,
                        max_client_conn=1000)
     proxy.wait_for_catalog()
     base = proxy.descriptors()
