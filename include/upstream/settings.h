@@ -37,9 +37,10 @@ struct settings {
     struct hash128 results_hash;
     /* The same of what Parse may read constants by. 0: nothing. */
     uint64_t constants_hash;
-    const char *bypass; /* why such a session is never cached, or NULL; static text */
-    bool custom;        /* it has custom settings, gone ones included */
-    struct slice key;   /* the whole content in one text */
+    uint64_t names_hash; /* of what names of relations mean; 0: nothing */
+    const char *bypass;  /* why such a session is never cached, or NULL; static text */
+    bool custom;         /* it has custom settings, gone ones included */
+    struct slice key;    /* the whole content in one text */
     struct setting list[];
 };
 

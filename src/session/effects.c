@@ -33,9 +33,10 @@ static uint64_t constants_of(const struct settings *settings)
     return settings ? settings->constants_hash : 0;
 }
 
-uint64_t session_constants(const struct session *session)
+uint64_t session_parse_settings(const struct session *session)
 {
-    return constants_of(session->settings);
+    const struct settings *settings = session->settings;
+    return settings ? settings->constants_hash + settings->names_hash : 0;
 }
 
 bool session_constants_may_change(const struct session *session)

@@ -193,13 +193,16 @@ static size_t forward_long(struct session *session, const struct pgwire_frame *f
     return 0;
 }
 
-static void forward_whole(struct session *session, const struct pgwire_frame *frame,
+/* False: nothing of it was done, it waits for answers. */
+static bool forward_whole(struct session *session, const struct pgwire_frame *frame,
                           const uint8_t *data)
 {
     struct buf instead = {0};
     struct setting_changes *changes = NULL;
     if (session->transaction.state == TRANSACTION_LAZY && frame->type != 'Q')
         lazy_send_begin_before(session, frame); /* a Query changes settings before the block */
+    if (names_must_look(session, frame))
+        return false;
     switch (frame->type) {
     case 'P':
         forward_parse(session, frame, data);
@@ -233,6 +236,7 @@ static void forward_whole(struct session *session, const struct pgwire_frame *fr
         session_fail_frame(session, PGWIRE_OK, frame->type);
         break;
     }
+    return true;
 }
 
 /* The backend shall answer all it was asked so far; until then nothing more is passed on. */
@@ -296,7 +300,8 @@ static size_t forward_one(struct session *session, const uint8_t *data, size_t l
     if (UNLIKELY(session->local_portal != NULL) && frame.type == 'E' &&
         explains_first(session, &frame))
         return 0;
-    forward_whole(session, &frame, data);
+    if (!forward_whole(session, &frame, data))
+        return hold(session);
     return session->end_after_flush ? len : frame.len;
 }
 

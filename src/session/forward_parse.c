@@ -55,11 +55,12 @@ static void forward_named_parse(struct session *session, const struct pgwire_par
     struct slice types = session_slice(parse->types);
     struct statement *statement =
         own ? statement_private(text, types, version, session->host->scratch)
-            : statement_get(text, types, version, session_constants(session),
+            : statement_get(text, types, version, session_parse_settings(session),
                             session->host->scratch);
     struct client_statement *known = mem_zero(1, sizeof(*known));
     known->statement = statement;
     known->version = version;
+    known->settings = session_parse_settings(session);
     table_put(&session->statements, name, known);
     struct owed_entry *entry;
     struct query query = forward_query_of(statement);
@@ -87,6 +88,10 @@ static void forward_named_parse(struct session *session, const struct pgwire_par
     }
     entry->name = mem_text_n(name.data, name.len);
     entry->statement = statement_ref(statement);
+    if (there)
+        known->result_hash = statements_result(session->server->statements, statement->id);
+    else
+        names_learn(session, statement, name);
 }
 
 /* The unnamed statement deallocates a name that the backends know by another: it deallocates one that

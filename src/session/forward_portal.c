@@ -86,6 +86,12 @@ static void forward_sql_bind(struct session *session, const struct pgwire_bind *
     ASSERT(owed_push(&session->owed, 'B', OWED_FORWARD) != NULL);
 }
 
+static void refuse_changed(struct session *session)
+{
+    forward_refuse(session, "0A000", "cached plan must not change result type", slice_of("", 0),
+                   "");
+}
+
 void forward_bind(struct session *session, const struct pgwire_frame *frame, const uint8_t *data)
 {
     struct pgwire_bind bind;
@@ -123,6 +129,10 @@ void forward_bind(struct session *session, const struct pgwire_frame *frame, con
         return;
     }
     local_answer_forget(session, session_slice(bind.portal));
+    if (named && names_result_changed(session, named->statement)) {
+        refuse_changed(session);
+        return;
+    }
     if (query.scanned)
         local_see(session, query.canonical);
     if (named && !named->own)
@@ -159,7 +169,7 @@ void forward_bind(struct session *session, const struct pgwire_frame *frame, con
     uint64_t wanted = realm_wanted(session->database->realm);
     entry->version = wanted;
     entry->on_server = named && !named->own ? named->statement->id : 0;
-    if (named && named->version != wanted)
+    if (named && (named->version != wanted || named->settings != session_parse_settings(session)))
         entry->name = mem_text_n(bind.statement.data, bind.statement.len);
     else if (!named && session->unnamed_version != wanted)
         entry->unnamed = true;
@@ -206,6 +216,10 @@ void forward_target(struct session *session, const struct pgwire_frame *frame, c
         if (!known) {
             forward_refuse(session, "26000", "prepared statement \"", session_slice(target.name),
                            "\" does not exist");
+            return;
+        }
+        if (names_result_changed(session, known->statement)) {
+            refuse_changed(session);
             return;
         }
         names_ensure(session, known->statement);

@@ -190,9 +190,11 @@ static void keep_statement(struct session *session, const struct pgwire_parse *p
     }
     uint64_t version = realm_wanted(session->database->realm);
     struct client_statement *known = mem_zero(1, sizeof(*known));
-    known->statement = statement_get(session_slice(parse->query), session_slice(parse->types),
-                                     version, session_constants(session), session->host->scratch);
+    known->statement =
+        statement_get(session_slice(parse->query), session_slice(parse->types), version,
+                      session_parse_settings(session), session->host->scratch);
     known->version = version;
+    known->settings = session_parse_settings(session);
     table_put(&session->statements, session_slice(parse->name), known);
 }
 

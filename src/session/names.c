@@ -149,8 +149,10 @@ static void bind_succeeded(struct session *session, const struct owed_entry *ent
     if (!entry->name)
         return;
     struct client_statement *known = table_get(&session->statements, slice_of_text(entry->name));
-    if (known)
+    if (known) {
         known->version = entry->version;
+        known->settings = session_parse_settings(session);
+    }
 }
 
 void forward_settle(struct session *session, struct owed_entry *entry, bool failed)
@@ -180,6 +182,7 @@ void forward_settle(struct session *session, struct owed_entry *entry, bool fail
         struct client_statement *again = mem_zero(1, sizeof(*again));
         again->statement = statement_ref(entry->statement);
         again->version = entry->version;
+        again->settings = UINT64_MAX; /* Postgres judges again */
         struct client_statement *other =
             table_put(&session->statements, slice_of_text(entry->name), again);
         if (other) {

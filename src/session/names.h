@@ -22,6 +22,18 @@ void names_keep_backend(struct session *session, const struct statement *stateme
 void names_ensure(struct session *session, struct statement *statement);
 void names_ensure_unnamed(struct session *session);
 
+/* Behind the Parse of a statement that the client calls `name`: asks what its result looks like. */
+void names_learn(struct session *session, struct statement *statement, struct slice name);
+/* The answer to that, a RowDescription or NoData. */
+void names_learned(struct session *session, const struct owed_entry *entry,
+                   const struct pgwire_frame *frame);
+/* A Bind, or a Describe of a statement, of a client that prepared it before the latest DDL, at a backend
+ * that does not have it. Parse would take it as new, where the one that the client prepared would be
+ * refused if its result has changed. True: the backend was asked, the message waits for the answer. */
+bool names_must_look(struct session *session, const struct pgwire_frame *frame);
+/* True if the answer was that the result has changed: the backend forgets the statement again. */
+bool names_result_changed(struct session *session, const struct statement *statement);
+
 /* The settings are about to change: statements with constants are parsed under those of now. */
 void names_settle(struct session *session);
 

@@ -36,6 +36,7 @@ struct owed_entry {
     bool fails;  /* DISCARD: the Sync of a block that was made to fail: it says E, or all is lost */
     bool replay; /* discarded Q: the backend is made one of the session's; if that fails, it ends */
     bool roles;  /* of a replay: the role may change */
+    bool learns; /* discarded D: what its statement's result looks like at this backend */
     uint8_t status; /* of a replay: the transaction status behind it */
     uint32_t text_len;
     char *name;                  /* P, B, C: the client's name, ours; NULL: none */

@@ -35,9 +35,9 @@ struct statement {
  *
  * version  The catalog's at the Parse: after DDL a new Parse must reach a backend, which would
  *          answer with "cached plan must not change result type" if it took the old statement.
- * constants  session_constants(): Parse reads constants under these settings; 0: the login's. */
+ * settings  session_parse_settings(): under which Parse reads constants and names; 0: the login's. */
 struct statement *statement_get(struct slice query, struct slice types, uint64_t version,
-                                uint64_t constants, uint8_t *scratch);
+                                uint64_t settings, uint8_t *scratch);
 /* A statement of its own, that no other client shares: for sessions whose settings may differ. */
 struct statement *statement_private(struct slice query, struct slice types, uint64_t version,
                                     uint8_t *scratch);

@@ -357,7 +357,8 @@ static enum relay_result relay_one(struct session *session, struct run *run, con
         return RELAY_BROKEN;
     bool whole = len - at >= frame.len;
     struct owed_entry *head = owed_head(&session->owed);
-    if (!whole && (is_read_whole(frame.type) || (head && (head->asks || head->proves))) &&
+    if (!whole &&
+        (is_read_whole(frame.type) || (head && (head->asks || head->proves || head->learns))) &&
         frame.len <= SESSION_WHOLE_MAX)
         return RELAY_MORE;
     size_t next = whole ? at + frame.len : len;
@@ -372,8 +373,8 @@ static enum relay_result relay_one(struct session *session, struct run *run, con
         session->unit.relay_drop = true;
         return !whole || unpin_relay(session, &frame) ? RELAY_ON : RELAY_UNIT_END;
     }
-    if (session->fill.on &&
-        !(head && head->source == OWED_DISCARD && (frame.type == 'C' || frame.type == 'D')))
+    if (session->fill.on && !(head && head->source == OWED_DISCARD &&
+                              (frame.type == 'C' || frame.type == 'D' || head->learns)))
         fill_see(session, frame.type, at);
     if (frame.type == 'E') {
         relay_error(session, run, next, frame.body, whole ? frame.body_len : 0);
@@ -413,6 +414,8 @@ static enum relay_result relay_one(struct session *session, struct run *run, con
         note_done(session, &frame, whole);
     if (frame.type == 'D' && whole && head->asks)
         ask_row(session, frame.body, frame.body_len);
+    if (head->learns && whole && (frame.type == 'T' || frame.type == 'n'))
+        names_learned(session, head, &frame);
     if (frame.type == 'C' && whole)
         note_complete(session, head, &frame);
     if (frame.type == 'G') {

@@ -86,6 +86,8 @@ struct client_statement {
     struct statement *statement;
     uint64_t version; /* catalog version wanted when it was parsed: after DDL Postgres must judge */
     bool own;         /* its backend knows it under the client's name: own_names.c */
+    uint64_t settings;    /* session_parse_settings() when Postgres last judged it */
+    uint64_t result_hash; /* of the columns of its result when it was prepared; 0: not known */
 };
 
 /* What is known of all that SQL may EXECUTE. */
@@ -130,17 +132,18 @@ struct unit {
     bool blind;        /* no catalog came in time: it goes on without */
     bool waited_fresh; /* the catalog was fresh when it began to wait for a backend */
     uint64_t proving_since_ms;
-    bool forward;       /* decided: it goes to the backend */
-    bool open;          /* ACTIVE: more messages of it are to come from the client */
-    bool extended;      /* it ends with Sync */
-    bool failed;        /* an error came: everything up to Sync is skipped */
-    bool copying;       /* COPY FROM STDIN is on: the client's data goes to the backend */
-    bool answered;      /* LOOKUP ended in a hit: its bytes only have to be consumed */
-    uint8_t ask;        /* enum unit_ask */
-    uint16_t completed; /* answers so far that end a statement: what it did may last */
-    bool rolled_back;   /* the tag of one of them is ROLLBACK */
-    bool discards;      /* DISCARD ALL or DEALLOCATE ALL was sent */
-    bool held;          /* nothing goes on before all that is owed has been answered */
+    bool forward;        /* decided: it goes to the backend */
+    bool open;           /* ACTIVE: more messages of it are to come from the client */
+    bool extended;       /* it ends with Sync */
+    bool failed;         /* an error came: everything up to Sync is skipped */
+    bool copying;        /* COPY FROM STDIN is on: the client's data goes to the backend */
+    bool answered;       /* LOOKUP ended in a hit: its bytes only have to be consumed */
+    uint8_t ask;         /* enum unit_ask */
+    uint16_t completed;  /* answers so far that end a statement: what it did may last */
+    bool rolled_back;    /* the tag of one of them is ROLLBACK */
+    bool discards;       /* DISCARD ALL or DEALLOCATE ALL was sent */
+    uint64_t changed_id; /* a shared statement whose result is another than when it was prepared */
+    bool held;           /* nothing goes on before all that is owed has been answered */
     size_t
         pass_left; /* bytes of a message that is being passed on in pieces; may outlive its unit */
     size_t skip_left; /* bytes of a message that is being dropped; likewise */
@@ -330,8 +333,8 @@ void forward_unknown_effects(struct session *session);
 bool session_has_own_settings(const struct session *session);
 /* The same, because a transaction that is open has set them. */
 bool session_constants_may_change(const struct session *session);
-/* A hash of the settings by which constants are read, as far as they are not the login's. */
-uint64_t session_constants(const struct session *session);
+/* A hash of the settings by which Parse reads constants and names, as far as they are not the login's. */
+uint64_t session_parse_settings(const struct session *session);
 
 /* True if DDL came after the first statement of this transaction was judged. */
 bool session_is_overtaken(const struct session *session);

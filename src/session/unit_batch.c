@@ -64,7 +64,8 @@ static bool bound_query(struct session *session, const struct pgwire_bind *bind,
     } else {
         const struct client_statement *known =
             table_get(&session->statements, session_slice(bind->statement));
-        if (!known || known->version != wanted || !known->statement->shared)
+        if (!known || known->version != wanted || !known->statement->shared ||
+            known->settings != session_parse_settings(session))
             return false; /* a private one was parsed under other settings than the key's */
         const struct statement *statement = known->statement;
         out->text = statement->query;

@@ -35,15 +35,22 @@ static void put_entry(struct buf *key, const struct setting *entry)
     buf_append(key, entry->value.data, entry->value.len);
 }
 
+static bool is_role(struct slice name)
+{
+    return slice_is(name, "role") || slice_is(name, "session_authorization");
+}
+
 static void judge(struct settings *made)
 {
-    struct buf results = {0}, constants = {0};
+    struct buf results = {0}, constants = {0}, names = {0};
     for (unsigned i = 0; i < made->count; i++) {
         const struct setting *entry = &made->list[i];
         if (!setting_is_harmless(entry->name))
             put_entry(&results, entry);
         if (!setting_keeps_constants(entry->name))
             put_entry(&constants, entry);
+        if (is_role(entry->name) || slice_is(entry->name, "search_path"))
+            put_entry(&names, entry);
         made->custom |= setting_is_custom(entry->name);
         if (slice_is(entry->name, "gin_fuzzy_search_limit"))
             made->bypass = "gin_fuzzy_search_limit is set";
@@ -56,8 +63,11 @@ static void judge(struct settings *made)
         made->results_hash = hash128_of(buf_head(&results), buf_len(&results));
     if (buf_len(&constants))
         made->constants_hash = hash64_of(buf_head(&constants), buf_len(&constants)) | 1;
+    if (buf_len(&names)) /* another text than one of constants may be */
+        made->names_hash = hash64_of(buf_head(&names), buf_len(&names)) * 3 | 1;
     buf_fini(&results);
     buf_fini(&constants);
+    buf_fini(&names);
 }
 
 /* The entries of the new list point into its own key. */
@@ -179,11 +189,6 @@ enum err settings_without(const struct settings *from, struct slice name, struct
 {
     struct setting gone = {.name = name, .form = SETTING_GONE};
     return change(from, name, setting_is_custom(name) ? &gone : NULL, out);
-}
-
-static bool is_role(struct slice name)
-{
-    return slice_is(name, "role") || slice_is(name, "session_authorization");
 }
 
 struct settings *settings_reset(const struct settings *from, bool all)

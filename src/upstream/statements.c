@@ -13,6 +13,7 @@
 struct statement {
     struct link link;
     uint64_t id;
+    uint64_t result_hash;
 };
 
 struct server_statements {
@@ -51,6 +52,19 @@ bool statements_touch(struct server_statements *statements, uint64_t id)
     link_remove(&statement->link);
     link_prepend(&statements->recent, &statement->link);
     return true;
+}
+
+void statements_set_result(struct server_statements *statements, uint64_t id, uint64_t hash)
+{
+    struct statement *statement = table_get(&statements->by_id, key_of(&id));
+    if (statement)
+        statement->result_hash = hash;
+}
+
+uint64_t statements_result(const struct server_statements *statements, uint64_t id)
+{
+    const struct statement *statement = table_get(&statements->by_id, key_of(&id));
+    return statement ? statement->result_hash : 0;
 }
 
 static void add(struct server_statements *statements, uint64_t id,

@@ -477,3 +477,67 @@ def test_discard_all_ends_settings(twins, proxy):
     other.query("select 1")
     pair.query(PROBE)
     assert not pins(proxy)
+
+
+# ---- prepared statements ----
+
+
+@pytest.mark.parametrize("setting", ["set search_path to s2", "set role painter"])
+def test_a_text_whose_names_mean_something_else_is_another_prepared_statement(twins, proxy, setting):
+    proxy.query(
+        "drop table if exists s1.meant; create table s1.meant as select 1 as a; drop table if exists s2.meant;"
+        "create table s2.meant as select 1 as a, 'x'::text as b; drop schema if exists painter cascade;"
+        "create schema painter; create table painter.meant as select 'y'::text as b"
+    )
+    proxy.wait_for_catalog()
+    one, other = twins(), twins()
+    for pair in (one, other):
+        pair.query("set search_path to \"$user\", s1")
+    other.query(setting)
+    run = wire.bind(statement="s") + wire.execute() + wire.sync()
+    for pair in (one, other):
+        pair.ask(wire.parse("select * from meant", "s"), wire.sync())
+    for pair in (one, other, one, other):
+        pair.ask(run)
+    one.query(setting)
+    one.ask(run)  # refused: its result has changed
+    one.query("set search_path to \"$user\", s1; reset role")
+    one.ask(run)
+
+
+CHANGES = [
+    "alter table shape add column b int default 7", "alter table shape alter a type bigint", "alter table shape rename a to b",
+    "drop table shape; create table shape (a int); insert into shape values (2)", "create index on shape (a)",
+]
+
+
+@pytest.mark.parametrize("described", [False, True])
+@pytest.mark.parametrize("block", [False, True])
+@pytest.mark.parametrize("change", CHANGES, ids=range(len(CHANGES)))
+def test_a_result_that_ddl_has_changed_is_refused_at_a_backend_that_never_had_the_statement(
+    make_proxy, shared, change, block, described
+):
+    proxy = make_proxy(shared, default_pool_size=2)
+    proxy.query("drop table if exists shape; create table shape (a int); insert into shape values (1)")
+    proxy.wait_for_catalog()
+    pair, holder = Twins(proxy, shared), proxy.connect()
+    pair.ask(wire.parse("select * from shape", "s"), wire.sync())
+    run = wire.bind(statement="s") + wire.execute() + wire.sync()
+    pair.ask(run)
+    had = shared.query("select pid from pg_stat_activity where query = 'select * from shape'")
+    # Somebody keeps the backend that has it.
+    holders = [proxy.connect() for _ in range(2)]
+    pids = [client.query("begin; select pg_backend_pid()")[-1][0] for client in holders]
+    holders[1 - pids.index(had[0][0]) if had[0][0] in pids else 0].query("rollback")
+    proxy.query(change)
+    if block:
+        pair.query("begin")
+    asks = [wire.describe_statement("s") + wire.sync(), run] if described else [run]
+    for ask in asks + [wire.query("rollback")] * block + [run, wire.query("select 1")]:
+        right, got = pair.direct.ask(ask), pair.through.ask(ask)
+        # The error is ours: it has the words and no line of the server's source.
+        assert (wire.errors_of(got), wire.rows_of(got)) == (wire.errors_of(right), wire.rows_of(right)), ask
+        assert got[-1].body == right[-1].body
+    for client in [*holders, holder]:
+        client.close()
+    pair.close()
