@@ -134,8 +134,13 @@ static void one_in_use_that_ends_tells_its_user(void **state)
     client_init(&client, 1, "alice", "");
     client_acquire(&client);
     client_send(&client, "SELECT pg_sleep(20)");
-    char sql[64];
-    snprintf(sql, sizeof(sql), "SELECT pg_terminate_backend(%d)", client.pid);
+    /* Not before the query has reached it: a reset would take the last words with it. */
+    char sql[256];
+    snprintf(sql, sizeof(sql),
+             "DO $$ BEGIN WHILE NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = %d AND "
+             "state = 'active') LOOP PERFORM pg_stat_clear_snapshot(); END LOOP; "
+             "PERFORM pg_terminate_backend(%d); END $$",
+             client.pid, client.pid);
     scratch_run(&pools.postgres, sql);
     client_await(&client, CLIENT_LOST);
     assert_string_equal(client.sqlstate, "57P01");
