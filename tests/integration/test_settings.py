@@ -271,6 +271,25 @@ def test_random_transactions_of_many_clients_over_one_backend(twins, proxy, seed
     assert not pins(proxy)
 
 
+def test_random_transactions_of_twenty_clients_over_two_backends(make_proxy, shared):
+    proxy, rng = make_proxy(shared, default_pool_size=2, query_wait_timeout="10s"), random.Random(20)
+    proxy.wait_for_catalog()
+    options = [{}, {"DateStyle": "German"}, {"options": "-c work_mem=5MB -c app.tenant=first"}]
+    pairs = [Twins(proxy, shared, parameters=rng.choice(options)) for _ in range(20)]
+    long = f"set app.owner to '{'long ' * 800}'"
+    for pair in pairs:
+        touch_all(pair)
+    for _ in range(200):
+        if rng.random() < 0.1:
+            rng.choice(pairs).query(long)
+        run_transaction(rng, rng.choice(pairs))
+        rng.choice(pairs).probe()
+    assert not pins(proxy)
+    for pair in pairs:
+        pair.probe()
+        pair.close()
+
+
 # ---- the cache ----
 
 
