@@ -163,6 +163,22 @@ struct verdict_column {
     bool open; /* the values that it has, or gets, in the written rows are not known */
 };
 
+enum { VERDICT_UNKNOWN_MAX = 4 };
+
+/* About temporary tables that only their session can know: those that are nothing but columns. */
+struct verdict_temporary {
+    uint64_t makes; /* it makes the one of this name (verdict_name_hash); 0: none */
+    bool other; /* it makes something temporary that runs code, in the place of what a name means to
+                 * the snapshot: from then on no verdict on this session's statements holds */
+    bool keeps; /* it makes none, and leaves those that are there what they are */
+    uint8_t unknown_count; /* > 0: all that the snapshot lacks are these names, ... */
+    uint64_t unknown[VERDICT_UNKNOWN_MAX]; /* ... written without a schema */
+    /* The verdict, if all of these names are such tables of the session. */
+    enum pin pin;
+    unsigned effects;
+    uint16_t write_count;
+};
+
 struct verdict {
     uint64_t catalog_version; /* of the snapshot it was proven on */
     enum reason reason;       /* REASON_NONE: cacheable */
@@ -185,6 +201,7 @@ struct verdict {
     uint8_t column_count;
     struct verdict_key keys[VERDICT_KEYS_MAX];
     struct verdict_column columns[VERDICT_COLUMNS_MAX];
+    struct verdict_temporary temporary;
     char object[VERDICT_OBJECT_MAX]; /* what caused `reason`; may be "" */
     /* For the session: which rules (conf/rules.h) the statement meets; of no set of rules at first. */
     uint64_t rules_number;

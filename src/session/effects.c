@@ -4,6 +4,7 @@
 #include "base/flaw.h"
 #include "session/keys.h"
 #include "session/names.h"
+#include "session/temporary.h"
 #include "upstream/settings.h"
 
 static void add_writes(struct session *session, const struct query *query,
@@ -108,6 +109,8 @@ void forward_effects(struct session *session, const struct query *query,
                      const struct verdict *verdict)
 {
     struct unit *unit = &session->unit;
+    struct verdict own;
+    verdict = temporary_judge(session, verdict, &own);
     if ((verdict->effects & (EFFECT_PIN | EFFECT_SET_LOCAL)) && !session_has_own_settings(session))
         names_settle(session);
     if ((verdict->effects & EFFECT_NAMES) && !session->own_names)

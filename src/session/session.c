@@ -10,6 +10,7 @@
 #include "session/local_answer.h"
 #include "session/place.h"
 #include "session/settings.h"
+#include "session/temporary.h"
 
 enum { SESSION_ERROR_MAX = 2048 };
 
@@ -95,6 +96,7 @@ void session_drop_server(struct session *session)
     lost_await(session);
     sequences_let_go(session);
     unpin_forget(session);
+    temporary_forget(session);
     session->server = NULL;
     server_discard(server);
 }
@@ -114,6 +116,7 @@ void session_release_server(struct session *session)
         session_drop_server(session);
         return;
     }
+    temporary_forget(session);
     bool reset = session->pin != PIN_NONE || pool_mode_of(session->pool) == POOL_MODE_SESSION;
     sequences_let_go(session);
     unpin_forget(session);

@@ -230,6 +230,7 @@ struct session {
     enum pin pin;
     uint64_t pin_since_wall_ms;
     struct unpin unpin;
+    struct temporary *temporary; /* see temporary.h; NULL: none was made */
     struct sequence_use sequences;
     struct sql_prepared sql_prepared;
     bool own_names; /* prepared statements have the client's names at its backend */

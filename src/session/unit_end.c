@@ -6,6 +6,7 @@
 #include "session/place.h"
 #include "session/session.h"
 #include "session/settings.h"
+#include "session/temporary.h"
 #include "upstream/control.h"
 #include "upstream/statements.h"
 
@@ -37,6 +38,7 @@ static void apply_effects(struct session *session)
         session->server->unnamed_statement = 0;
         if ((unit->effects & EFFECT_UNPIN) && !session->dirty) {
             session->pin = PIN_NONE;
+            temporary_forget(session);
             session->tainted = false;
         }
     }

@@ -76,7 +76,10 @@ static bool on_select(struct walk *walk, const ProtobufCMessage *message)
 
 static bool on_into(struct walk *walk, const ProtobufCMessage *message)
 {
-    walk_creates(walk, ((const PgQuery__IntoClause *)message)->rel);
+    const PgQuery__RangeVar *relation = ((const PgQuery__IntoClause *)message)->rel;
+
+    walk_creates(walk, relation);
+    walk_makes_plain(walk, relation);
     return false;
 }
 

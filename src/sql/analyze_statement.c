@@ -151,6 +151,8 @@ static void on_create_as(struct walk *walk, const PgQuery__Node *statement)
     const PgQuery__CreateTableAsStmt *create = statement->create_table_as_stmt;
 
     walk_creates(walk, create->into ? create->into->rel : NULL);
+    if (create->into && create->objtype == PG_QUERY__OBJECT_TYPE__OBJECT_TABLE)
+        walk_makes_plain(walk, create->into->rel);
     if (create->query)
         walk_statement(walk, create->query);
 }
@@ -158,11 +160,13 @@ static void on_create_as(struct walk *walk, const PgQuery__Node *statement)
 static void on_create(struct walk *walk, const PgQuery__Node *statement)
 {
     walk_creates(walk, statement->create_stmt->relation);
+    walk_create_table(walk, statement->create_stmt);
 }
 
 static void on_create_view(struct walk *walk, const PgQuery__Node *statement)
 {
     walk_creates(walk, statement->view_stmt->view);
+    walk_create_view(walk, statement->view_stmt);
 }
 
 static void on_create_sequence(struct walk *walk, const PgQuery__Node *statement)
@@ -330,7 +334,7 @@ static const struct statement_rule rules[] = {
     {CASE(ALTER_TABLE_SPACE_OPTIONS_STMT), EFFECTS_SHARED, PIN_NONE, NULL},
 };
 
-static const struct statement_rule rule_ddl = {0, EFFECTS_DDL, PIN_NONE, NULL};
+static const struct statement_rule rule_ddl = {0, EFFECTS_DDL, PIN_NONE, walk_ddl};
 
 static enum reason statement_reason(int node_case, unsigned effects)
 {

@@ -52,5 +52,12 @@ void walk_operator(struct walk *walk, const char *schema, const char *name);
 /* A statement creates this relation: DDL, or a pin if it is temporary. */
 void walk_creates(struct walk *walk, const PgQuery__RangeVar *relation);
 
+/* analyze_temporary.c: notes if what is made is a temporary table of plain columns (the first: whatever
+ * columns the query gives it), or one that may run code, and if DDL leaves such tables as plain as they are. */
+void walk_makes_plain(struct walk *walk, const PgQuery__RangeVar *relation);
+void walk_create_table(struct walk *walk, const PgQuery__CreateStmt *create);
+void walk_create_view(struct walk *walk, const PgQuery__ViewStmt *create);
+void walk_ddl(struct walk *walk, const PgQuery__Node *statement);
+
 /* A relation in a clause that is no query: its name and schema as facts. */
 void walk_relation(struct walk *walk, enum fact_kind kind, const PgQuery__RangeVar *relation);

@@ -144,8 +144,7 @@ static void relations_named(struct bodies *bodies, enum edge_kind kind, const ch
         else if (kind != EDGE_READ)
             bodies->body->reach |= REACH_UNKNOWN; /* the catalog itself */
     }
-    bool temporary = schema && strncmp(schema, "pg_temp", strlen("pg_temp")) == 0;
-    if (!found && kind != EDGE_READ && !temporary)
+    if (!found && kind != EDGE_READ)
         names_add(&bodies->unknown, name);
 }
 

@@ -13,6 +13,7 @@
 
 #include <stdio.h>
 
+#include "base/hash.h"
 #include "catalog_read.h"
 #include "classify_proof.h"
 #include "sql/scan.h"
@@ -247,6 +248,62 @@ static bool is_made(const struct proof *proof, const struct fact *written)
     return false;
 }
 
+/* Its session may know better than `judge` will have it. */
+static void unknown_note(struct proof *proof, const struct fact *fact)
+{
+    struct verdict_temporary *temporary = &proof->out->temporary;
+    bool own = !fact->schema || strcmp(fact->schema, "pg_temp") == 0;
+    bool plain = own && !(fact->flags & FACT_BODY) && proof->facts->statements == 1;
+
+    uint64_t name = hash64_of(fact->name, strlen(fact->name));
+    unsigned at = 0;
+
+    while (at < temporary->unknown_count && temporary->unknown[at] != name)
+        at++;
+    if (!plain || at == VERDICT_UNKNOWN_MAX) {
+        proof_effect(proof, FUNCTION_UNKNOWN);
+        return;
+    }
+    proof->unknown = true;
+    if (at == temporary->unknown_count)
+        temporary->unknown[temporary->unknown_count++] = name;
+}
+
+/* After all else that the statement does is known. */
+static void temporary_judge(struct proof *proof)
+{
+    const struct catalog *catalog = proof->catalog;
+    const struct facts *facts = proof->facts;
+    struct verdict *out = proof->out;
+    struct verdict_temporary *temporary = &out->temporary;
+    const unsigned more = EFFECT_WRITES_ALL | EFFECT_DDL | EFFECT_GLOBAL | EFFECT_DIRTY |
+                          EFFECT_TX_BEGIN | EFFECT_TX_END;
+    bool quiet = !catalog->ambient && !catalog->domains_code && !catalog->support_code &&
+                 !catalog->operator_classes && !catalog->casts_builtin_code &&
+                 !catalog->casts_users_code && !catalog->event_triggers;
+
+    size_t first;
+    if ((facts->makes_other && catalog_find_named(catalog, facts->makes_other, &first) > 0) ||
+        ((facts->effects & EFFECT_DDL) && !facts->keeps_plain &&
+         (facts->temporary || scope_makes_temporary(&proof->scope))))
+        temporary->other = true;
+    if (!proof->unknown)
+        temporary->unknown_count = 0;
+    if (facts->statements == 1 && quiet) {
+        if (facts->makes && !(out->effects & more))
+            temporary->makes = hash64_of(facts->makes, strlen(facts->makes));
+        temporary->keeps = facts->keeps_plain;
+    }
+    if (!proof->unknown)
+        return;
+    temporary->pin = out->pin;
+    temporary->effects = out->effects | EFFECT_SEQUENCE; /* of a serial column */
+    temporary->write_count = out->write_count;
+    if (!quiet || facts->calls || (out->effects & more))
+        temporary->unknown_count = 0;
+    proof_effect(proof, FUNCTION_UNKNOWN);
+}
+
 /* A name that the snapshot does not have: it may have come since, as anything. */
 static void relation_unknown(struct proof *proof, const struct fact *fact)
 {
@@ -260,11 +317,9 @@ static void relation_unknown(struct proof *proof, const struct fact *fact)
                : temporary ? REASON_TEMPORARY
                            : REASON_UNKNOWN_RELATION,
                fact->name);
-    if (fact->kind == FACT_READ && (system || temporary))
+    if (fact->kind == FACT_READ && system)
         return;
-    if (temporary)
-        return; /* nobody else sees it */
-    proof_effect(proof, FUNCTION_UNKNOWN);
+    unknown_note(proof, fact);
 }
 
 static void relation_judge(struct proof *proof, const struct fact *fact)
@@ -409,6 +464,7 @@ static void judge(struct proof *proof)
     reach_join(proof, proof->facts->reach);
     if (proof->facts->body)
         reach_join(proof, catalog->ambient);
+    temporary_judge(proof);
     proof->out->runs_code |= proof->facts->calls;
     if (proof->facts->calls && (proof->out->effects & EFFECT_DDL))
         pin(proof, PIN_UNKNOWN, EFFECTS_UNKNOWN); /* by what is made at run time or is not read */
@@ -442,6 +498,7 @@ void classify_facts(const struct facts *facts, unsigned scan_flags, const struct
 
     *out = (struct verdict){.reason = facts->reason, .effects = facts->effects, .pin = facts->pin};
     (void)snprintf(out->object, sizeof(out->object), "%s", facts->object);
+    out->temporary.other = facts->makes_view;
     if (catalog)
         judge(&proof);
     else

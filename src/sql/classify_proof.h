@@ -15,6 +15,7 @@ struct proof {
     bool has_cast_source; /* a value of a type with cast_source may occur */
     bool has_param;       /* of a type that the client may have chosen */
     bool events;          /* event triggers fire, whether or not it is DDL */
+    bool unknown;         /* some relation is not in the snapshot, see struct verdict_temporary */
     bool unasked;         /* what may be written, Postgres could not say before COMMIT */
     bool calls_write;     /* some called code writes a table */
     bool unforceable;     /* no rule may overrule what was found */

@@ -59,9 +59,13 @@ struct facts {
     enum reason reason; /* the first thing against caching that the text alone shows */
     char object[VERDICT_OBJECT_MAX];
     unsigned statements;
-    bool temporary;        /* DDL here may name the temporary schema */
-    bool unforceable;      /* any of the reasons is one that no rule may overrule */
-    bool planned;          /* expressions are computed: casts and operators may run code */
+    const char *makes; /* a temporary table of plain columns, or NULL; borrowed from the tree */
+    const char *makes_other; /* a temporary table that is more than columns, or NULL; borrowed */
+    bool makes_view;         /* a temporary one */
+    bool keeps_plain;        /* DDL that leaves plain temporary tables plain */
+    bool temporary;          /* DDL here may name the temporary schema */
+    bool unforceable;        /* any of the reasons is one that no rule may overrule */
+    bool planned;            /* expressions are computed: casts and operators may run code */
     bool coerces;          /* there is an expression in which a value may become one of another type
                           * without a cast in the text */
     bool function_table;   /* a function in FROM: its name may stand for its values */

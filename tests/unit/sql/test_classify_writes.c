@@ -128,7 +128,8 @@ static const struct {
     {"BEGIN", EFFECT_TX_BEGIN, PIN_NONE},
     {"BEGIN; UPDATE plain SET a = 1; COMMIT", EFFECT_TX_BEGIN | EFFECT_TX_END, PIN_NONE},
     {"COPY pg_class TO STDOUT", 0, PIN_NONE},
-    {"DELETE FROM pg_temp.other", 0, PIN_NONE},
+    {"DELETE FROM pg_temp.other", EFFECT_WRITES_ALL | EFFECT_DDL | EFFECT_PIN | EFFECT_DIRTY,
+     PIN_FUNCTION}, /* of which the session may know more: see temporary */
 };
 
 static void tells_effects(void **state)
@@ -141,6 +142,48 @@ static void tells_effects(void **state)
         if (verdict.effects != effects[i].effects || verdict.pin != effects[i].pin)
             fail_msg("%s\n  effects %x pin %s", effects[i].sql, verdict.effects,
                      pin_text(verdict.pin));
+    }
+}
+
+static const struct {
+    const char *sql;
+    bool makes, other, keeps;
+    unsigned unknown;
+} temporaries[] = {
+    {"CREATE TEMP TABLE mine (a int PRIMARY KEY, b text DEFAULT 'x')", true, false, false, 0},
+    {"CREATE TEMP TABLE mine AS SELECT a FROM plain", true, false, false, 0},
+    {"SELECT a INTO TEMP mine FROM plain", true, false, false, 0},
+    {"CREATE TEMP TABLE mine (a int DEFAULT f())", false, false, false, 0},
+    {"CREATE TEMP TABLE mine (LIKE plain)", false, false, false, 0},
+    {"CREATE TEMP TABLE plain (a int CHECK (a > 1))", false, true, false, 0},
+    {"CREATE TEMP VIEW mine AS SELECT 1", false, true, false, 0},
+    {"CREATE TABLE pg_temp.mine (a int)", false, true, false, 0},
+    {"DROP TABLE mine", false, false, true, 0},
+    {"CREATE INDEX ON mine (a)", false, false, true, 0},
+    {"CREATE INDEX ON mine (f())", false, true, false, 0}, /* the path is not known */
+    {"CREATE TRIGGER t AFTER INSERT ON mine EXECUTE FUNCTION t()", false, true, false, 0},
+    {"INSERT INTO mine SELECT * FROM other_of_mine", false, false, false, 2},
+    {"UPDATE plain SET a = 1 FROM mine", false, false, false, 1},
+    {"SELECT * FROM pg_temp.mine", false, false, false, 1},
+    {"SELECT * FROM elsewhere.mine", false, false, false, 0},
+    {"SELECT f_dynamic() FROM mine", false, false, false, 0},
+    {"INSERT INTO mine VALUES (1); SELECT 1", false, false, false, 0},
+};
+
+static void tells_temporary_tables(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(temporaries); i++) {
+        struct verdict verdict;
+
+        prove(temporaries[i].sql, catalog, &verdict);
+        const struct verdict_temporary *found = &verdict.temporary;
+        if ((found->makes != 0) != temporaries[i].makes || found->other != temporaries[i].other ||
+            found->keeps != temporaries[i].keeps || found->unknown_count != temporaries[i].unknown)
+            fail_msg("%s\n  makes %d other %d keeps %d unknown %u", temporaries[i].sql,
+                     found->makes != 0, found->other, found->keeps, found->unknown_count);
+        if (found->unknown_count && (found->effects & (EFFECT_WRITES_ALL | EFFECT_DIRTY)))
+            fail_msg("%s\n  may do anything", temporaries[i].sql);
     }
 }
 
@@ -324,6 +367,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(knows_what_a_write_reaches),
         cmocka_unit_test(tells_effects),
+        cmocka_unit_test(tells_temporary_tables),
         cmocka_unit_test(bends_to_definitions),
     };
 
