@@ -167,12 +167,12 @@ enum { VERDICT_UNKNOWN_MAX = 4 };
 
 /* About temporary tables that only their session can know: those that are nothing but columns. */
 struct verdict_temporary {
-    uint64_t makes; /* it makes the one of this name (verdict_name_hash); 0: none */
+    uint64_t makes; /* it makes the one whose name has this hash; 0: none */
     bool other; /* it makes something temporary that runs code, in the place of what a name means to
                  * the snapshot: from then on no verdict on this session's statements holds */
     bool keeps; /* it makes none, and leaves those that are there what they are */
     uint8_t unknown_count; /* > 0: all that the snapshot lacks are these names, ... */
-    uint64_t unknown[VERDICT_UNKNOWN_MAX]; /* ... written without a schema */
+    uint64_t unknown[VERDICT_UNKNOWN_MAX]; /* ... hashed; without a schema, or with pg_temp */
     /* The verdict, if all of these names are such tables of the session. */
     enum pin pin;
     unsigned effects;

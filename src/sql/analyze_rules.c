@@ -21,7 +21,7 @@ bool walk_listed(const char *name, const char *const *list, size_t count)
     return false;
 }
 
-static bool relation_is_temporary(const PgQuery__RangeVar *relation)
+bool walk_is_temporary(const PgQuery__RangeVar *relation)
 {
     return (relation->relpersistence && strcmp(relation->relpersistence, "t") == 0) ||
            (relation->schemaname && strncmp(relation->schemaname, "pg_temp", 7) == 0);
@@ -46,7 +46,7 @@ void walk_creates(struct walk *walk, const PgQuery__RangeVar *relation)
 {
     if (walk->plan_only)
         return;
-    if (relation && relation_is_temporary(relation))
+    if (relation && walk_is_temporary(relation))
         facts_pin(walk->facts, PIN_TEMPORARY, 0);
     walk->facts->reach |= REACH_EVENTS;
     if (!relation || !relation->relpersistence || strcmp(relation->relpersistence, "t") != 0)

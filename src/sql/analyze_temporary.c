@@ -45,7 +45,7 @@ static bool element_is_plain(const PgQuery__Node *node)
 }
 
 /* Made by the word TEMPORARY, and named as such a table will be looked for. */
-static bool is_temporary(const PgQuery__RangeVar *relation)
+static bool is_named_temporary(const PgQuery__RangeVar *relation)
 {
     return relation && relation->relpersistence && strcmp(relation->relpersistence, "t") == 0 &&
            (!relation->schemaname || !relation->schemaname[0]) && relation->relname;
@@ -53,7 +53,7 @@ static bool is_temporary(const PgQuery__RangeVar *relation)
 
 void walk_makes_plain(struct walk *walk, const PgQuery__RangeVar *relation)
 {
-    if (!walk->plan_only && is_temporary(relation))
+    if (!walk->plan_only && is_named_temporary(relation))
         walk->facts->makes = relation->relname;
 }
 
@@ -77,17 +77,13 @@ void walk_create_table(struct walk *walk, const PgQuery__CreateStmt *create)
 {
     if (table_is_plain(create))
         walk_makes_plain(walk, create->relation);
-    else if (!walk->plan_only && is_temporary(create->relation))
+    else if (!walk->plan_only && is_named_temporary(create->relation))
         walk->facts->makes_other = create->relation->relname;
 }
 
 void walk_create_view(struct walk *walk, const PgQuery__ViewStmt *create)
 {
-    const PgQuery__RangeVar *view = create->view;
-
-    if (!walk->plan_only && view &&
-        ((view->relpersistence && strcmp(view->relpersistence, "t") == 0) ||
-         (view->schemaname && strncmp(view->schemaname, "pg_temp", strlen("pg_temp")) == 0)))
+    if (!walk->plan_only && create->view && walk_is_temporary(create->view))
         walk->facts->makes_view = true;
 }
 

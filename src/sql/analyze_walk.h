@@ -49,6 +49,9 @@ bool walk_operation(struct walk *walk, const ProtobufCMessage *message);
 /* An operator whose operands nothing is known about. schema  NULL: not qualified. */
 void walk_operator(struct walk *walk, const char *schema, const char *name);
 
+/* Is it made by the word TEMPORARY, or in pg_temp? */
+bool walk_is_temporary(const PgQuery__RangeVar *relation);
+
 /* A statement creates this relation: DDL, or a pin if it is temporary. */
 void walk_creates(struct walk *walk, const PgQuery__RangeVar *relation);
 
