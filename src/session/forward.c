@@ -203,6 +203,8 @@ static bool forward_whole(struct session *session, const struct pgwire_frame *fr
         lazy_send_begin_before(session, frame); /* a Query changes settings before the block */
     if (names_must_look(session, frame))
         return false;
+    if (UNLIKELY(session->transaction.owes_snapshot))
+        lazy_send_snapshot_before(session, frame);
     switch (frame->type) {
     case 'P':
         forward_parse(session, frame, data);

@@ -1,6 +1,7 @@
 /* Parse: the backend gets a statement under a shared name, under the client's own, or has it already.
  */
 #include "session/forward.h"
+#include "session/lazy.h"
 #include "session/names.h"
 
 #include "base/mem.h"
@@ -77,6 +78,7 @@ static void forward_named_parse(struct session *session, const struct pgwire_par
     }
     if (there) {
         names_answer_here(session, 'P', '1', &entry);
+        lazy_parse_answered(session, statement);
     } else {
         names_server_gets(session, statement);
         names_keep_backend(session, statement);

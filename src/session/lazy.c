@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "session/message.h"
+#include "session/names.h"
 
 enum { MESSAGE_EXTRA = 64, ANSWER_MAX = 64 };
 
@@ -254,13 +255,14 @@ static void send_statement(struct session *session, struct slice text)
 /* True if the first statement of the text is one for which Postgres takes a snapshot, or an error. */
 static bool is_query(struct slice text)
 {
-    static const char *const verbs[] = {"select", "insert", "update", "delete"};
-    enum { VERB_LEN = 6 };
-    if (text.len <= VERB_LEN || (text.data[VERB_LEN] | 0x20) != 0x20)
-        return false;
-    for (unsigned i = 0; i < ARRAY_COUNT(verbs); i++)
-        if (strncasecmp((const char *)text.data, verbs[i], VERB_LEN) == 0)
+    static const char *const verbs[] = {"select", "insert", "update", "delete", "merge",
+                                        "values", "table",  "with",   "explain"};
+    for (unsigned i = 0; i < ARRAY_COUNT(verbs); i++) {
+        size_t len = strlen(verbs[i]);
+        if (text.len > len && (text.data[len] == ' ' || text.data[len] == '\n') &&
+            strncasecmp((const char *)text.data, verbs[i], len) == 0)
             return true;
+    }
     return false;
 }
 
@@ -274,13 +276,18 @@ void lazy_send_begin(struct session *session, struct slice next)
     transaction_materialise(transaction);
 }
 
-void lazy_send_begin_before(struct session *session, const struct pgwire_frame *frame)
+/* What the message executes or has executed, empty where that is not known. */
+static struct slice text_of(const struct session *session, const struct pgwire_frame *frame)
 {
     struct pgwire_parse parse;
     struct pgwire_bind bind;
+    struct pgwire_slice text;
     struct slice next = slice_of("", 0);
-    if (frame->type == 'P' &&
-        pgwire_read_parse(frame->body, frame->body_len, &parse) == PGWIRE_OK && !parse.name.len) {
+    if (frame->type == 'Q' && pgwire_read_text(frame->body, frame->body_len, &text) == PGWIRE_OK) {
+        next = session_slice(text);
+    } else if (frame->type == 'P' &&
+               pgwire_read_parse(frame->body, frame->body_len, &parse) == PGWIRE_OK &&
+               !parse.name.len) {
         next = session_slice(parse.query);
     } else if (frame->type == 'B' &&
                pgwire_read_bind(frame->body, frame->body_len, &bind) == PGWIRE_OK) {
@@ -289,7 +296,32 @@ void lazy_send_begin_before(struct session *session, const struct pgwire_frame *
         if (known)
             next = known->statement->query;
     }
-    lazy_send_begin(session, next);
+    return next;
+}
+
+void lazy_send_begin_before(struct session *session, const struct pgwire_frame *frame)
+{
+    lazy_send_begin(session, text_of(session, frame));
+}
+
+void lazy_parse_answered(struct session *session, const struct statement *statement)
+{
+    session->transaction.owes_snapshot |= is_query(statement->canonical);
+}
+
+void lazy_send_snapshot_before(struct session *session, const struct pgwire_frame *frame)
+{
+    if (frame->type != 'P' && frame->type != 'B' && frame->type != 'Q')
+        return;
+    bool query = is_query(text_of(session, frame));
+    if (frame->type == 'P' && query)
+        return; /* it may be answered here as well */
+    if (!query) {
+        names_put_parse(session, slice_of("", 0), slice_of_text("SELECT"), slice_of("", 0));
+        ASSERT(owed_push(&session->owed, 'P', OWED_DISCARD) != NULL);
+        session->server->unnamed_statement = 0;
+    }
+    session->transaction.owes_snapshot = false;
 }
 
 /* A Describe of a name that cannot exist is an error that costs Postgres nothing. */

@@ -44,6 +44,14 @@ static inline void lazy_materialise(struct session *session, struct slice next)
 /* The same in front of a message of the extended protocol. */
 void lazy_send_begin_before(struct session *session, const struct pgwire_frame *frame);
 
+/* The Parse of `statement` was answered here: if it is a query, Postgres would have taken a snapshot. */
+void lazy_parse_answered(struct session *session, const struct statement *statement);
+
+/* In front of a message while transaction.owes_snapshot: a query that
+ * takes one, unless the message itself does. (A FunctionCall does; a Query too long to be read is no
+ * SET TRANSACTION.) */
+void lazy_send_snapshot_before(struct session *session, const struct pgwire_frame *frame);
+
 /* Postgres refused the deferred BEGIN, or was cancelled in it: the client has been told, and all that stood behind it up to
  * the next Sync is skipped. A Query or FunctionCall has no Sync: sends one. */
 void lazy_begin_failed(struct session *session);

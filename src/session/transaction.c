@@ -13,7 +13,7 @@ static void clear(struct transaction *transaction)
 {
     transaction->isolation = BLOCK_ISOLATION_DEFAULT;
     transaction->reads_only = transaction->hit = transaction->queried = false;
-    transaction->asks = transaction->unbounded = false;
+    transaction->asks = transaction->unbounded = transaction->owes_snapshot = false;
     buf_clear(&transaction->begin);
 }
 
@@ -62,7 +62,7 @@ void transaction_settle(struct transaction *transaction, uint8_t status)
     if (transaction->state == TRANSACTION_NONE)
         move(transaction, TRANSACTION_OPEN); /* nobody knows what stood beside its BEGIN */
     if (status != 'T')
-        transaction->reads_only = false;
+        transaction->reads_only = transaction->owes_snapshot = false;
 }
 
 bool transaction_may_hit(const struct transaction *transaction, bool default_read_committed)

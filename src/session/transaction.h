@@ -15,7 +15,9 @@
  *
  * A hit in a LAZY block is a query that Postgres does not know of, and some statements may only come
  * before the first query (SET TRANSACTION). So if BEGIN is followed by anything but a query then, a
- * query that returns nothing goes between them.
+ * query that returns nothing goes between them. The Parse of a query is one to Postgres, too: when the
+ * backend has the statement already, and the Parse is answered here, the same is owed to it before
+ * anything else than that query's Bind.
  *
  * An answer of Postgres inside a block may be stored if its snapshot is certainly younger than the
  * fill's stamps: the statement is the block's first one, whatever the isolation, or BEGIN itself
@@ -50,6 +52,8 @@ struct transaction {
     bool reads_only;                /* nothing but cacheable reads so far */
     bool hit;                       /* one of them was a hit */
     bool queried;                   /* one of them went to Postgres */
+    bool owes_snapshot;             /* the Parse of a query was answered here, in a block or before
+                                     * the Sync that a BEGIN may stand in front of */
     bool asks;                      /* it called code of which Postgres can say what it wrote */
     bool unbounded;                 /* and something of which nobody can */
     struct buf begin;               /* LAZY, FAILED: the client's own text */

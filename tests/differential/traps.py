@@ -268,6 +268,25 @@ for name, statements in {
     script(f"block, extended: {name}", *[go(one(sql), S) for sql in statements])
     script(f"block, in one go: {name}", go(*[Q(sql) for sql in statements], end="Z" * len(statements)))
 
+# The Parse of a query takes the block's first snapshot, also where the backend has the statement.
+LATE = "set transaction isolation level serializable"
+for name, steps in {
+    "Query": [go(P(READ, "b"), S), q(LATE)],
+    "Describe, Query": [go(P(READ, "b"), DS("b"), S), q(LATE)],
+    "extended": [go(P(READ, "b"), S), go(one(LATE), S)],
+    "in one pipeline": [go(P(READ, "b"), one(LATE), S)],
+    "behind a setting": [q("set local work_mem = '1MB'"), go(P(READ, "b"), S), q(LATE)],
+    "begin again": [go(P(READ, "b"), DS("b"), S), go(one("start transaction"), S), go(one("begin isolation level serializable"), S)],
+    "behind a savepoint": [go(P(READ, "b"), S), q("savepoint a"), q("set local work_mem = '1MB'"), q("rollback to a"), q(LATE)],
+    "then read": [go(P(READ, "b"), S), go(B([], "b"), E(), S), q(READ), q(LATE)],
+    "of the unnamed one": [go(P("select n from trap"), S), go(P(READ, "b"), S), go(B(), E(), S), q(LATE)],
+    "and it is read only": [go(P(READ, "b"), S), q("set transaction read only"), q(WRITE)],
+    "and it is no query": [go(P("rollback", "b"), S), q(LATE), q("show transaction_isolation")],
+    "while a portal is open": [go(P("show work_mem"), B(), P(READ, "b"), P("show datestyle", "d"), E(), S), q(LATE)],
+}.items():
+    script(f"block: a known Parse is a query: {name}", go(P(READ, "a"), P("rollback", "c"), S), q("begin"), *steps, q("rollback"), q(READ))
+script("pipeline: a known Parse in front of BEGIN", go(P(READ, "a"), S), go(P(READ, "b"), one("begin isolation level serializable"), S), q("rollback"))
+
 # ---- settings
 for name, statements in {
     "set and show": ["set datestyle = german", "show datestyle", "select date '2024-01-02'", "reset datestyle", "show datestyle"],

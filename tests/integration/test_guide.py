@@ -88,8 +88,8 @@ def test_the_role_of_the_guide_ends_a_write_whose_answer_was_lost(make_proxy, gu
         def request(self, data, near, far):
             far.sendall(data)
             if b"/* lost */" in data:
-                near.shutdown(between.socket.SHUT_RDWR)
                 cuts.append(data)
+                near.shutdown(between.socket.SHUT_RDWR)
 
     cuts = []
     cut = Cut(guarded.port)
