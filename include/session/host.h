@@ -11,6 +11,7 @@
 #include "base/table.h"
 #include "cache/memory.h"
 #include "cache/redis.h"
+#include "net/endpoint.h"
 #include "net/loop.h"
 #include "sql/verdict.h"
 #include "upstream/database.h"
@@ -97,7 +98,7 @@ void host_init(struct host *host, struct loop *loop);
 void host_fini(struct host *host);
 
 /* Takes over an accepted client socket. `console`: it came to the console's port.
- * `unix_socket`: peer address is not shown. */
+ * `unix_socket`: it has no address. */
 void host_accept(struct host *host, int fd, bool console, bool unix_socket);
 
 /* How a host ends: no new sessions, and those there are ... A later one replaces an earlier one. */
@@ -125,8 +126,7 @@ struct session_view {
     const char *user;
     const char *database;
     const char *state;
-    const char *address;
-    int port;
+    struct endpoint remote, local; /* of its connection */
     uint64_t connected_wall_ms;
     uint64_t request_wall_ms;
     uint64_t wait_us;

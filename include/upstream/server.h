@@ -18,6 +18,7 @@
 #pragma once
 
 #include "base/hash.h"
+#include "net/endpoint.h"
 #include "net/stream.h"
 #include "upstream/pool.h"
 #include "upstream/profile.h"
@@ -51,12 +52,12 @@ enum { SERVER_KEY_MAX = 256 };
 /* How long server_reset_query may take. */
 enum { SERVER_RESET_TIMEOUT_MS = 15000 };
 
-/* Where it connected to, for following names (dns.c). */
+/* Where it connected to, and from where: for following names (dns.c) and for the console. */
 struct server_place {
     unsigned host; /* of its database's line */
     bool named;    /* by a name that was looked up */
-    int family;
-    uint8_t address[16];
+    struct endpoint remote;
+    struct endpoint local; /* once it is connected */
 };
 
 struct server_statements; /* which shared prepared statements it has: upstream/statements.h */
@@ -88,7 +89,7 @@ struct server {
     const struct server_user *user; /* while ACTIVE */
     void *user_context;
 
-    struct server_place place; /* set during the login */
+    struct server_place place; /* set during the login, under database->mutex */
 
     uint64_t started_us; /* its server's start, 0: not known; set when login is done */
 

@@ -86,14 +86,13 @@ static void add_client(void *context, const struct session_view *view)
 {
     struct gather_part *part = context;
     size_t room = strlen(view->user) + strlen(view->database) + strlen(view->state) +
-                  strlen(view->address) + strlen(view->pin) + strlen(view->application_name) + 6;
+                  strlen(view->pin) + strlen(view->application_name) + 5;
     struct client *client = mem_alloc(sizeof(*client) + room);
     char *at = (char *)(client + 1);
     client->view = *view;
     client->view.user = copy_text(&at, view->user);
     client->view.database = copy_text(&at, view->database);
     client->view.state = copy_text(&at, view->state);
-    client->view.address = copy_text(&at, view->address);
     client->view.pin = copy_text(&at, view->pin);
     client->view.application_name = copy_text(&at, view->application_name);
     client->next = part->clients;

@@ -24,8 +24,8 @@ enum { SECOND_US = 1000000, ID_TEXT_MAX = 32 };
 
 /* What a row of either says. */
 struct connection {
-    const char *type, *user, *database, *state, *address, *application_name;
-    int port;
+    const char *type, *user, *database, *state, *application_name;
+    struct endpoint remote, local;
     uint64_t connected_wall_ms, request_wall_ms, wait_us;
     bool close_needed;
     const char *own, *other; /* what their ids are of: "client", "server" */
@@ -42,6 +42,13 @@ static void add_id(struct rows *rows, const char *of, uint64_t id)
         rows_text(rows, "");
 }
 
+static void add_end(struct rows *rows, const struct endpoint *end)
+{
+    char text[ENDPOINT_TEXT_MAX];
+    rows_text(rows, endpoint_text(end, text));
+    rows_int(rows, end->port);
+}
+
 static void add_connection(struct rows *rows, const struct connection *at)
 {
     rows_text(rows, at->type);
@@ -49,10 +56,8 @@ static void add_connection(struct rows *rows, const struct connection *at)
     rows_text(rows, at->database);
     rows_text(rows, "none");
     rows_text(rows, at->state);
-    rows_text(rows, at->address);
-    rows_int(rows, at->port);
-    rows_text(rows, "");
-    rows_int(rows, 0);
+    add_end(rows, &at->remote);
+    add_end(rows, &at->local);
     show_time(rows, at->connected_wall_ms);
     show_time(rows, at->request_wall_ms);
     rows_num(rows, at->wait_us / SECOND_US);
@@ -79,9 +84,9 @@ static void finish_clients(struct request *request, const struct gather *gather)
             .user = view->user,
             .database = view->database,
             .state = view->state,
-            .address = view->address,
             .application_name = view->application_name,
-            .port = view->port,
+            .remote = view->remote,
+            .local = view->local,
             .connected_wall_ms = view->connected_wall_ms,
             .request_wall_ms = view->request_wall_ms,
             .wait_us = view->wait_us,
@@ -126,9 +131,9 @@ static void add_server(void *context, const struct server *server)
         .user = line && line->user ? line->user : servers->pool->role,
         .database = servers->database->name,
         .state = server_is_canceled(server) ? "being_canceled" : server_state_text(server->state),
-        .address = line && line->host ? line->host : "unix",
         .application_name = client ? client->view.application_name : "",
-        .port = line ? line->port : 0,
+        .remote = server->place.remote,
+        .local = server->place.local,
         .connected_wall_ms = server->connected_wall_ms,
         .request_wall_ms = client ? client->view.request_wall_ms : 0,
         .close_needed = server->close_needed,

@@ -1,9 +1,6 @@
 /* What the sessions of one worker share. */
 #include "session/host.h"
 
-#include <arpa/inet.h>
-#include <stdio.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -119,23 +116,14 @@ struct database_stats *host_stats(struct host *host, struct database *database)
     return stats;
 }
 
-void session_name_peer(struct session *session, int fd)
+void session_note_ends(struct session *session, int fd)
 {
-    struct sockaddr_storage address;
-    socklen_t len = sizeof(address);
-    snprintf(session->peer, sizeof(session->peer), "unix");
-    if (session->unix_socket || getpeername(fd, (struct sockaddr *)&address, &len) != 0)
-        return;
-    if (address.ss_family == AF_INET) {
-        struct sockaddr_in in;
-        memcpy(&in, &address, sizeof(in));
-        inet_ntop(AF_INET, &in.sin_addr, session->peer, sizeof(session->peer));
-        session->peer_port = ntohs(in.sin_port);
-    } else if (address.ss_family == AF_INET6) {
-        struct sockaddr_in6 in6;
-        memcpy(&in6, &address, sizeof(in6));
-        inet_ntop(AF_INET6, &in6.sin6_addr, session->peer, sizeof(session->peer));
-        session->peer_port = ntohs(in6.sin6_port);
+    if (session->unix_socket) {
+        endpoint_of_unix((unsigned)conf_current()->options.listen_port, &session->remote_end);
+        session->local_end = session->remote_end;
+    } else {
+        endpoint_remote(fd, &session->remote_end);
+        endpoint_local(fd, &session->local_end);
     }
 }
 
@@ -170,8 +158,8 @@ void host_each_session(struct host *host,
             .database = session->database ? session->database->name
                                           : (session->state == SESSION_CONSOLE ? "pgrecall" : ""),
             .state = session_state_text(session),
-            .address = session->peer,
-            .port = session->peer_port,
+            .remote = session->remote_end,
+            .local = session->local_end,
             .connected_wall_ms = session->connected_wall_ms,
             .request_wall_ms = session->request_wall_ms,
             .wait_us = session->state == SESSION_WAITING || session->state == SESSION_WELCOME

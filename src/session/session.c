@@ -55,10 +55,13 @@ void session_fail(struct session *session, const char *sqlstate, const char *mes
         session_end(session); /* whoever cancels is never told anything */
         return;
     }
-    if (conf_current()->options.log_pooler_errors)
+    if (conf_current()->options.log_pooler_errors) {
+        char address[ENDPOINT_TEXT_MAX];
         log_info("client refused", "session", log_num((int64_t)session->id), "client",
-                 session->peer, "user", session->user ? session->user : "-", "sqlstate", sqlstate,
-                 "reason", message, NULL);
+                 endpoint_text(&session->remote_end, address), "user",
+                 session->user ? session->user : "-", "sqlstate", sqlstate, "reason", message,
+                 NULL);
+    }
     /* In the middle of a message the client would take an error for the rest of a row. */
     if (!session->unit.relay_left || session->unit.relay_drop) {
         struct buf bytes = {0};
@@ -327,7 +330,7 @@ struct session *session_create(struct host *host, int fd, bool console, bool uni
     session->login = mem_zero(1, sizeof(*session->login));
     session->login->deadline_ms =
         loop_now_ms(host->loop) + conf_current()->options.client_login_timeout_ms;
-    session_name_peer(session, fd);
+    session_note_ends(session, fd);
     if (stream_open(&session->stream, host->loop, fd, &client_handler) != ERR_OK) {
         close(fd);
         mem_free(session->login);

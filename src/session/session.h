@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "cache/inflight.h"
 #include "coherence/realm.h"
+#include "net/endpoint.h"
 #include "pgwire/answer.h"
 #include "pgwire/encode.h"
 #include "pgwire/frame.h"
@@ -209,8 +210,7 @@ struct session {
     struct profile_facts *facts;
     struct database_stats *stats;
     char *application_name;
-    char peer[64];
-    int peer_port;
+    struct endpoint remote_end, local_end; /* of the client's connection */
     uint64_t connected_wall_ms;
     uint64_t request_wall_ms;
     uint64_t idle_since_ms;

@@ -37,34 +37,12 @@ static struct {
 
 /* ---- what an answer means ---- */
 
-static const void *bytes_of(const struct sockaddr_storage *address, size_t *out_len)
-{
-    if (address->ss_family == AF_INET) {
-        *out_len = sizeof(struct in_addr);
-        return &((const struct sockaddr_in *)(const void *)address)->sin_addr;
-    }
-    *out_len = sizeof(struct in6_addr);
-    return &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
-}
-
-void server_note_place(struct server *server, const struct sockaddr_storage *address, unsigned host,
-                       bool named)
-{
-    struct server_place *place = &server->place;
-    *place = (struct server_place){.host = host, .named = named, .family = address->ss_family};
-    if (named) {
-        size_t len;
-        const void *bytes = bytes_of(address, &len);
-        memcpy(place->address, bytes, len);
-    }
-}
-
-static bool leads_to(const struct addresses *addresses, int family, const uint8_t *address)
+static bool leads_to(const struct addresses *addresses, const struct endpoint *to)
 {
     for (unsigned i = 0; i < addresses->count; i++) {
-        size_t len;
-        const void *bytes = bytes_of(&addresses->list[i], &len);
-        if (addresses->list[i].ss_family == family && memcmp(bytes, address, len) == 0)
+        struct endpoint one;
+        endpoint_of(&addresses->list[i], &one);
+        if (one.family == to->family && memcmp(one.address, to->address, endpoint_len(&one)) == 0)
             return true;
     }
     return false;
@@ -77,7 +55,7 @@ static unsigned judge_list(struct link *list, unsigned host, const struct addres
         struct server *server = CONTAINER_OF(at, struct server, link);
         const struct server_place *place = &server->place;
         if (!place->named || place->host != host || server->close_needed ||
-            leads_to(addresses, place->family, place->address))
+            leads_to(addresses, &place->remote))
             continue;
         count++;
         if (server->state == SERVER_IDLE)
@@ -111,8 +89,9 @@ bool dns_leads_to_text(const struct addresses *addresses, const char *text)
     if (addresses->count == ADDRESSES_MAX || addresses_of_text(text, 0, &one) != ERR_OK ||
         one.list[0].ss_family == AF_UNIX)
         return true;
-    size_t len;
-    return leads_to(addresses, one.list[0].ss_family, bytes_of(&one.list[0], &len));
+    struct endpoint to;
+    endpoint_of(&one.list[0], &to);
+    return leads_to(addresses, &to);
 }
 
 /* ---- a round ---- */

@@ -11,7 +11,3 @@ unsigned dns_follow(struct database *database, unsigned host, const struct addre
 
 /* False: this numeric address is none of them. True also where nobody can say. */
 bool dns_leads_to_text(const struct addresses *addresses, const char *text);
-
-/* A server connects to this address of `host`, which is a name or not. On its loop, during the login. */
-void server_note_place(struct server *server, const struct sockaddr_storage *address, unsigned host,
-                       bool named);

@@ -146,6 +146,7 @@ static void send_startup(struct login *login)
 
 void login_connected(struct server *server)
 {
+    login_note_local(server);
     pool_lock(server->pool);
     if (server->state == SERVER_CONNECTING) /* else it has passed another host over */
         server_move_to(server, SERVER_LOGIN);

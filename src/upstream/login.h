@@ -72,6 +72,8 @@ void login_fail_to_connect(struct server *server, const char *why);
 bool login_has_more_hosts(const struct login *login);
 /* This host will not do: on to the next one, or the end. */
 void login_leave_host(struct server *server, const char *why);
+/* The socket is connected: from where, for the console. */
+void login_note_local(struct server *server);
 
 /* --- login_auth.c --- */
 void login_choose_secret(struct login *login);

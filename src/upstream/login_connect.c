@@ -1,7 +1,6 @@
 /* From the hosts of a database to a socket that is connected: which host comes next, its addresses,
  * one after the other, and what happens when one will not do.
  */
-#include "dns.h"
 #include "login.h"
 
 #include <errno.h>
@@ -119,6 +118,31 @@ void login_start(struct server *server)
     next_host(server);
 }
 
+static void note_remote(struct server *server, const struct sockaddr_storage *address)
+{
+    const struct login *login = server->login;
+    struct server_place place = {.host = login->walk.at, .named = login->named};
+    if (address->ss_family == AF_UNIX)
+        endpoint_of_unix((unsigned)login->port, &place.remote);
+    else
+        endpoint_of(address, &place.remote);
+    pool_lock(server->pool);
+    server->place = place;
+    pool_unlock(server->pool);
+}
+
+void login_note_local(struct server *server)
+{
+    struct endpoint local;
+    if (server->place.remote.family == AF_UNIX)
+        endpoint_of_unix((unsigned)conf_current()->options.listen_port, &local);
+    else
+        endpoint_local(server->stream.fd, &local);
+    pool_lock(server->pool);
+    server->place.local = local;
+    pool_unlock(server->pool);
+}
+
 static void try_next_address(struct server *server)
 {
     struct login *login = server->login;
@@ -130,7 +154,7 @@ static void try_next_address(struct server *server)
             login->last_errno = errno;
             continue;
         }
-        server_note_place(server, &login->addresses.list[at], login->walk.at, login->named);
+        note_remote(server, &login->addresses.list[at]);
         server->fd = fd; /* until the stream owns it: server_close sees to it */
         if (stream_connect(&server->stream, server->loop, fd, &server_stream_handler) != ERR_OK)
             break;

@@ -175,6 +175,41 @@ def test_clients_and_servers_are_linked(small):
         assert row["pin"] == "a temporary table"
 
 
+def ends_of(row):
+    return row["addr"], int(row["port"]), row["local_addr"], int(row["local_port"])
+
+
+def test_both_ends_of_a_connection_are_shown(small, postgres):
+    with small.connect(parameters={"application_name": "ends"}) as client:
+        ((port,),) = client.query("begin; select inet_client_port()")
+        (row,) = [row for row in small.console("SHOW CLIENTS") if row["application_name"] == "ends"]
+        assert ends_of(row) == (*client.socket.getsockname(), "127.0.0.1", small.port)
+        (server,) = [server for server in small.console("SHOW SERVERS") if server["ptr"] == row["link"]]
+        assert ends_of(server) == ("127.0.0.1", postgres.port, "127.0.0.1", int(port))
+        client.query("commit")
+    (row,) = small.console("SHOW CLIENTS")
+    assert row["local_port"] == str(small.console_port)
+
+
+def test_a_host_name_is_shown_as_the_address_it_led_to(make_proxy, postgres):
+    proxy = make_proxy(postgres, databases={"postgres": f"host=localhost port={postgres.port}"})
+    assert proxy.query("select 1") == [["1"]]
+    assert {(row["addr"], row["port"]) for row in proxy.console("SHOW SERVERS")} == {("127.0.0.1", str(postgres.port))}
+
+
+def test_unix_sockets_are_shown_as_pgbouncer_does(make_proxy, postgres):
+    """Its own port stands for what has no port."""
+    proxy = make_proxy(postgres, databases={"postgres": f"host={postgres.directory} port={postgres.port}"})
+    options = {"host": str(proxy.directory), "port": proxy.port, "user": "postgres", "dbname": "postgres"}
+    with psycopg.connect(**options) as client:
+        assert client.execute("select 1").fetchall() == [(1,)]
+        (row,) = [row for row in proxy.console("SHOW CLIENTS") if row["database"] == "postgres"]
+        assert ends_of(row) == ("unix", proxy.port, "unix", proxy.port)
+        for server in proxy.console("SHOW SERVERS"):
+            assert ends_of(server) == ("unix", postgres.port, "unix", proxy.port)
+        assert row["link"] in {server["ptr"] for server in proxy.console("SHOW SERVERS")}
+
+
 def test_averages_are_of_the_last_period(small):
     def average():
         (row,) = [row for row in small.console("SHOW STATS") if row["database"] == "postgres"]

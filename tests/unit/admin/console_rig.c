@@ -111,7 +111,7 @@ void host_each_session(struct host *host,
                                     .user = name,
                                     .database = "db",
                                     .state = "idle",
-                                    .address = "unix",
+                                    .remote = {.family = AF_UNIX},
                                     .pin = "",
                                     .application_name = ""};
         visit(context, &view);
