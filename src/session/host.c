@@ -168,7 +168,10 @@ void host_each_session(struct host *host,
             .pin = pin_text(session->pin == PIN_NONE && sequences_hold(&session->sequences)
                                 ? PIN_SEQUENCE
                                 : session->pin),
-            .pin_since_wall_ms = session->pin != PIN_NONE ? session->pin_since_wall_ms : 0,
+            .pin_since_wall_ms = session->pin != PIN_NONE ? session->pin_since_wall_ms
+                                 : sequences_hold(&session->sequences)
+                                     ? session->sequences.since_wall_ms
+                                     : 0,
             .application_name = session->application_name ? session->application_name : "",
             .server_id = session->server ? session->server->id : 0,
             .prepared_statements = (unsigned)session->statements.count,

@@ -18,7 +18,8 @@
  *   - a session that asks is given the backend that knows, if that is idle;
  *   - after a statement that was followed by such a question the session keeps its backend for
  *     SEQUENCE_HOLD_MS, or up to the question. Statements are known by their shape; one that is not
- *     known counts as followed for SEQUENCE_TRIALS times.
+ *     known counts as followed for SEQUENCE_TRIALS times. With `sequences = pinned` it keeps it to
+ *     the end, or up to DISCARD ALL.
  *
  * Source  src/backend/commands/sequence.c: seqhashtab, last_used_seq.
  */
@@ -185,6 +186,16 @@ void sequences_let_go(struct session *session)
     link_remove(&use->holding);
 }
 
+static void hold(struct session *session, uint64_t until_ms)
+{
+    struct sequence_use *use = &session->sequences;
+    if (!use->hold_until_ms) {
+        link_append(&session->host->holding, &use->holding);
+        use->since_wall_ms = loop_wall_ms(session->host->loop);
+    }
+    use->hold_until_ms = until_ms;
+}
+
 void sequences_settle(struct session *session)
 {
     struct sequence_use *use = &session->sequences;
@@ -194,15 +205,18 @@ void sequences_settle(struct session *session)
         *use = (struct sequence_use){0};
         session->server->sequence_mark = 0;
     }
+    bool knows = use->mark && session->server->sequence_mark == use->mark;
+    bool pinned = knows && conf_current()->options.sequence_mode == SEQUENCES_PINNED;
+    if (UNLIKELY(pinned))
+        hold(session, UINT64_MAX);
     if (LIKELY(!use->used))
         return;
     for (unsigned i = 0; i < use->past_count; i++)
         use->past[i].settled = true;
-    sequences_let_go(session);
-    if (use->follows && use->mark && session->server->sequence_mark == use->mark) {
-        use->hold_until_ms = loop_now_ms(session->host->loop) + SEQUENCE_HOLD_MS;
-        link_append(&session->host->holding, &use->holding);
-    }
+    if (!pinned)
+        sequences_let_go(session);
+    if (!pinned && use->follows && knows)
+        hold(session, loop_now_ms(session->host->loop) + SEQUENCE_HOLD_MS);
     use->used = use->follows = false;
 }
 

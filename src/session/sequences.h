@@ -22,6 +22,7 @@ struct sequence_use {
     uint64_t mark;          /* that its backend has while the values there are its own; 0: none */
     uint64_t server_id;     /* that backend */
     uint64_t hold_until_ms; /* it keeps its backend; 0: it does not */
+    uint64_t since_wall_ms; /* since when */
     struct link holding;    /* in host->holding, while it does */
     bool asks;              /* it has asked for a value of an earlier transaction */
     bool moved;             /* not all that it was told is known to one backend */

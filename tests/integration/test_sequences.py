@@ -173,6 +173,31 @@ def test_inserts_that_nobody_asks_about_soon_keep_nothing(make_small):
         assert not any(row["pin"] for row in proxy.console("SHOW CLIENTS"))
 
 
+@pytest.mark.parametrize("insert", ["insert into seq_serial (a) values (1) returning id", "select seq_next()", "insert into seq_trigger (a) values (1) returning id"])
+def test_pinned_sessions_may_ask_whenever_they_like(make_small, insert):
+    proxy = make_small(sequences="pinned", default_pool_size=2)
+    with contextlib.ExitStack() as stack:
+        taker, other, third = (stack.enter_context(proxy.connect()) for _ in range(3))
+        for i in range(20):  # of other shapes: nothing is learned of the one that counts
+            other.query(f"select nextval('seq_a') as c{i}")
+            other.query("discard all")
+        value = asked(taker, insert)
+        row = next(row for row in proxy.console("SHOW CLIENTS") if row["pin"])
+        assert row["pin"] == "currval or lastval may follow" and row["pin_since"]
+        pid = asked(taker, "select pg_backend_pid()")
+        for client in other, third:
+            assert asked(client, "select lastval()") == UNDEFINED
+            assert asked(client, insert) != value
+            client.query("discard all")
+        assert servers.wait_until(lambda: len([row for row in proxy.console("SHOW CLIENTS") if row["pin"]]) == 1)
+        assert asked(taker, "select lastval()") == value
+        assert asked(taker, "select lastval()", extended=True) == value
+        assert asked(taker, "select pg_backend_pid()") == pid
+        taker.query("discard all")
+        assert asked(taker, "select lastval()") == UNDEFINED
+        assert not any(row["pin"] for row in proxy.console("SHOW CLIENTS"))
+
+
 class Model:
     """What Postgres would remember for one client."""
 
