@@ -429,6 +429,7 @@ static int serve(void)
     autodb_start(&main_loop, &(struct autodb_hooks){.may_go = may_go, .on_vacated = on_vacated});
     pools_set_on_server_lost(session_server_lost);
     unsigned count = worker_count();
+    databases_forget_old(&main_loop, count);
     struct cache *cache = make_cache(count);
     watch_signals(); /* before anybody can connect and think that we are up */
     if (workers_init(&workers, count, cache) != ERR_OK)
@@ -466,6 +467,7 @@ static int serve(void)
     http_stop(http); /* up to here it says that we are stopping */
     console_fini();
     workers_fini(&workers);
+    databases_forget_old(NULL, 0);
     destroy_databases();
     if (cache)
         cache_destroy(cache);

@@ -1,8 +1,12 @@
 /* The configuration: an ini file in PgBouncer's manner, the environment, the command line.
  *
  * Loading never stops at the first mistake: all of them are collected with file and line. What was
- * loaded is immutable; RELOAD loads a new one and swaps the pointer. Old ones are kept until the
- * process ends, so a pointer that a worker holds stays good.
+ * loaded is immutable; RELOAD loads a new one and swaps the pointer.
+ *
+ * Ownership  What conf_current() gives, and every line and text in it, is good until the callback returns
+ *            from which it was called: conf_forget_before is called only when every loop has been through.
+ *            Who keeps something longer has a reference (conf_ref). Threads that are no loops look at a
+ *            configuration between conf_enter and conf_leave.
  */
 #pragma once
 
@@ -32,7 +36,8 @@ enum { CONF_HOSTS_MAX = 16, CONF_HOST_LEN_MAX = 256 };
 
 /* One line of [databases]. NULL or -1: not given. */
 struct conf_database {
-    const char *name; /* "*" for the fallback */
+    const struct conf *conf; /* whose line it is: for conf_ref */
+    const char *name;        /* "*" for the fallback */
     /* One or more, with commas; NULL: the unix socket directory /var/run/postgresql. */
     const char *host;
     const char *ports;  /* one for each host, or one for all; NULL: 5432 */
@@ -85,7 +90,7 @@ struct conf {
     unsigned user_count;
     struct rule *rules; /* in the order in which they are looked at */
     unsigned rule_count;
-    uint64_t rules_number; /* of this set of rules, unique in the process; never 0 */
+    uint64_t number; /* grows with each that is made; never 0 */
 };
 
 /* Where and what: "pgrecall.ini:12: pool_sizes: unknown option". */
@@ -113,7 +118,7 @@ struct conf_override {
 MUST_USE enum err conf_load(const char *file, const char *dsn,
                             const struct conf_override *overrides, unsigned override_count,
                             struct conf **out, struct conf_mistakes *mistakes);
-void conf_destroy(struct conf *conf);
+void conf_destroy(struct conf *conf); /* one that never was the current one */
 
 /* The hosts of a database's line, at least one; and one of them: "" is the default directory. */
 unsigned conf_host_count(const struct conf_database *database);
@@ -167,6 +172,21 @@ const struct conf *conf_current(void);
  * had, each with a line in the log. */
 void conf_swap(struct conf *conf);
 
-/* Destroys the current configuration and all that were so before. Only when no thread looks at
- * any of them: at the end of the process, and in tests. */
+/* A reference: `conf` stays when it is forgotten. conf_unref takes NULL. Any thread. */
+const struct conf *conf_ref(const struct conf *conf);
+void conf_unref(const struct conf *conf);
+
+/* A thread that is no loop looks at configurations in between: none is forgotten meanwhile. */
+void conf_enter(void);
+void conf_leave(void);
+
+/* Nothing leads any more to configurations with a lower number that were current, and every loop has been
+ * through since: they go, now or with the last conf_leave, but for those to which there is a reference. */
+void conf_forget_before(uint64_t number);
+
+/* How many there are, current or not, referred to or not yet forgotten. */
+unsigned conf_count(void);
+
+/* Forgets the current configuration and all that were so before. Only when no thread looks at any of
+ * them: at the end of the process, and in tests. */
 void conf_forget_all(void);

@@ -120,6 +120,9 @@ extern _Atomic(unsigned) session_clients;
 
 /* ---- for the console ---- */
 
+/* Texts of prepared statements that are kept for clients, each once. Any thread. */
+unsigned statement_registry_count(void);
+
 /* A row of SHOW CLIENTS. Texts live for the call. */
 struct session_view {
     uint64_t id;

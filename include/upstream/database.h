@@ -20,6 +20,7 @@
 struct pool;
 struct realm;
 struct control;
+struct loop;
 
 struct database {
     char *name;
@@ -76,7 +77,6 @@ struct database *database_place(unsigned index);
 
 /* On the main loop: collects names of a "*" line that nobody has used for autodb_idle_timeout, and those
  * that Postgres says do not exist. */
-struct loop;
 struct autodb_hooks { /* each may be NULL */
     /* False: something else than clients and server connections is still about it. */
     bool (*may_go)(struct database *database);
@@ -92,8 +92,12 @@ void dns_start(struct loop *main_loop);
 void dns_stop(void);
 
 /* After conf_swap: points every database at its new line, or NULL where it is gone (its idle
- * backends are closed, its busy ones when they are given back). Any thread. */
+ * backends are closed, its busy ones when they are given back). On the main loop, if there is one. */
 void databases_reload(void);
+
+/* From now on databases_reload lets go of the configurations before: when main_loop and all `workers`, the
+ * loops of pools_start, have been through. NULL: no more. On the main thread. */
+void databases_forget_old(struct loop *main_loop, unsigned workers);
 
 /* PAUSE: no backend is handed out any more, idle ones are closed, busy ones when they are given
  * back; RESUME: waiters are served again. */

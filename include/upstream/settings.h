@@ -78,4 +78,5 @@ void settings_replay(const struct settings *has, const struct settings *wanted, 
 /* The signature of a session with these settings, on top of what its backend was after the login. */
 struct hash128 settings_signature(struct hash128 base, const struct settings *settings);
 
+/* How many different lists there are. */
 unsigned settings_registry_count(void);

@@ -26,7 +26,7 @@ void statements_remove(struct server_statements *statements, uint64_t id);
 /* The server still has what statements_add put out: the Close for it was never read. */
 void statements_restore(struct server_statements *statements, uint64_t id);
 void statements_clear(struct server_statements *statements);
-unsigned statements_count(const struct server_statements *statements);
+unsigned statements_count(const struct server_statements *statements); /* any thread */
 
 /* The name at the server into `out`; returns its length. Any thread. */
 unsigned statement_name(uint64_t id, char out[STATEMENT_NAME_MAX]);

@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "conf/conf.h"
 
 enum {
     HTTP_CONNECTIONS_MAX = 64,
@@ -53,7 +54,9 @@ static enum MHD_Result answer_health(const struct http *http, struct MHD_Connect
 {
     struct buf reason;
     buf_init(&reason);
+    conf_enter();
     bool healthy = http->config.healthy(http->config.context, &reason);
+    conf_leave();
     if (healthy)
         buf_clear(&reason);
     buf_append_text(&reason, healthy ? "ok\n" : "\n");
@@ -70,7 +73,9 @@ static enum MHD_Result answer_metrics(const struct http *http, struct MHD_Connec
     struct buf text;
     metrics_init(&metrics);
     buf_init(&text);
+    conf_enter();
     http->config.collect(http->config.context, &metrics);
+    conf_leave();
     metrics_add_process(&metrics);
     metrics_write(&metrics, &text);
     enum MHD_Result result =

@@ -9,6 +9,7 @@
 #include "gather.h"
 #include "show.h"
 #include "upstream/server.h"
+#include "upstream/statements.h"
 
 #define CONNECTION_COLUMNS                                                                         \
     TEXT("type"), TEXT("user"), TEXT("database"), TEXT("replication"), TEXT("state"),              \
@@ -142,6 +143,7 @@ static void add_server(void *context, const struct server *server)
         .id = server->id,
         .other_id = client ? client->view.id : 0,
         .pid = server->backend_pid,
+        .prepared = server->statements ? statements_count(server->statements) : 0,
     };
     add_connection(servers->rows, &connection);
 }

@@ -8,6 +8,7 @@
 #include "gather.h"
 #include "show.h"
 #include "upstream/pool.h"
+#include "upstream/settings.h"
 
 SHAPE(show_databases, TEXT("name"), TEXT("host"), INT8("port"), TEXT("database"),
       TEXT("force_user"), INT8("pool_size"), INT8("min_pool_size"), INT8("reserve_pool_size"),
@@ -300,6 +301,9 @@ static void finish_lists(struct request *request, const struct gather *gather)
     add_item(rows, "dns_zones", 0);
     add_item(rows, "dns_queries", 0);
     add_item(rows, "dns_pending", 0);
+    add_item(rows, "configurations", conf_count());
+    add_item(rows, "shared_statements", statement_registry_count());
+    add_item(rows, "shared_settings", settings_registry_count());
 }
 
 void run_show_lists(struct request *request)

@@ -13,7 +13,7 @@
 /* A reload that found mistakes has left everything as it was. */
 static void reloaded(struct request *request)
 {
-    if (request->waits_for == conf_current())
+    if ((uintptr_t)request->waits_for == conf_current()->number)
         request_fail(request, "F0000",
                      "the configuration has mistakes, which the log names: it stays as it was");
     request->waits_for = NULL;
@@ -21,7 +21,7 @@ static void reloaded(struct request *request)
 
 void run_reload(struct request *request)
 {
-    request->waits_for = (void *)(uintptr_t)conf_current();
+    request->waits_for = (void *)(uintptr_t)conf_current()->number;
     console_world.config.reload();
     /* What is posted to the main loop now runs when the reload is over. */
     main_call(request, reloaded);

@@ -92,10 +92,7 @@ static void take(struct dsn *dsn, const char *name, const char *value)
 static void store_as(struct dsn *dsn, const char *name)
 {
     bool is_new = false;
-    struct conf_database *database = store_database(dsn->store, name, &is_new);
-    const char *kept = database->name;
-    *database = dsn->database;
-    database->name = kept;
+    store_database_like(store_database(dsn->store, name, &is_new), &dsn->database);
 }
 
 /* hostaddr overrules host, whichever libpq lists first. */

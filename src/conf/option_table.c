@@ -200,9 +200,14 @@ bool option_is_same(const struct options *a, const struct options *b, const stru
     return memcmp(in_a, in_b, field_size(option)) == 0;
 }
 
-void option_copy(struct options *to, const struct options *from, const struct option *option)
+void option_copy(struct options *to, const struct options *from, const struct option *option,
+                 struct texts *texts)
 {
-    memcpy(field_of(to, option), field_in(from, option), field_size(option));
+    const void *field = field_in(from, option);
+    if (option->type == OPTION_TEXT)
+        *(const char **)field_of(to, option) = texts_copy(texts, *(const char *const *)field);
+    else
+        memcpy(field_of(to, option), field, field_size(option));
 }
 
 void option_defaults(struct options *options, struct texts *texts)

@@ -50,8 +50,9 @@ const char *option_text(const struct options *options, const struct option *opti
 
 bool option_is_same(const struct options *a, const struct options *b, const struct option *option);
 
-/* Gives `to` the value of `from`; a text is not copied. */
-void option_copy(struct options *to, const struct options *from, const struct option *option);
+/* Gives `to` the value of `from`; a text is copied into `texts`. */
+void option_copy(struct options *to, const struct options *from, const struct option *option,
+                 struct texts *texts);
 
 /* Sets every field to its default. */
 void option_defaults(struct options *options, struct texts *texts);

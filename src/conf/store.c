@@ -1,8 +1,6 @@
 /* Owning one configuration. */
 #include "store.h"
 
-#include <stdatomic.h>
-
 #include "base/mem.h"
 #include "keys.h"
 #include "option_table.h"
@@ -10,11 +8,15 @@
 
 enum { STORE_CAP_FIRST = 8 };
 
+static _Atomic(unsigned) store_count;
+
 static struct store *create_empty(void)
 {
-    static _Atomic(uint64_t) last_rules_number;
+    static _Atomic(uint64_t) last_number;
     struct store *store = mem_zero(1, sizeof(*store));
-    store->conf.rules_number = atomic_fetch_add(&last_rules_number, 1) + 1;
+    store->conf.number = atomic_fetch_add(&last_number, 1) + 1;
+    store->refs = 1;
+    atomic_fetch_add(&store_count, 1);
     texts_init(&store->texts);
     table_init(&store->databases_by_name);
     table_init(&store->users_by_name);
@@ -32,6 +34,7 @@ void store_destroy(struct store *store)
 {
     if (!store)
         return;
+    atomic_fetch_sub(&store_count, 1);
     table_fini(&store->databases_by_name);
     table_fini(&store->users_by_name);
     texts_fini(&store->texts);
@@ -45,6 +48,29 @@ void conf_destroy(struct conf *conf)
 {
     if (conf)
         store_destroy(CONTAINER_OF(conf, struct store, conf));
+}
+
+/* References are no part of what a reader sees as constant. */
+static struct store *store_of(const struct conf *conf)
+{
+    return CONTAINER_OF((struct conf *)(uintptr_t)conf, struct store, conf);
+}
+
+const struct conf *conf_ref(const struct conf *conf)
+{
+    ASSERT(atomic_fetch_add(&store_of(conf)->refs, 1) > 0);
+    return conf;
+}
+
+void conf_unref(const struct conf *conf)
+{
+    if (conf && atomic_fetch_sub(&store_of(conf)->refs, 1) == 1)
+        store_destroy(store_of(conf));
+}
+
+unsigned conf_count(void)
+{
+    return atomic_load(&store_count);
 }
 
 /* The index of `name`, or a new one behind all `count` (then *out_new). */
@@ -79,8 +105,18 @@ struct conf_database *store_database(struct store *store, const char *name, bool
             conf->databases = mem_resize(conf->databases, next_cap(at) * sizeof(*conf->databases));
         conf->database_count++;
         keys_init_database(&conf->databases[at], texts_copy(&store->texts, name));
+        conf->databases[at].conf = conf;
     }
     return &conf->databases[at];
+}
+
+void store_database_like(struct conf_database *line, const struct conf_database *from)
+{
+    const struct conf *conf = line->conf;
+    const char *name = line->name;
+    *line = *from;
+    line->conf = conf;
+    line->name = name;
 }
 
 struct conf_user *store_user(struct store *store, const char *name, bool *out_new)
@@ -124,21 +160,13 @@ struct store *store_copy(const struct conf *conf)
     struct store *store = create_empty();
     struct texts *texts = &store->texts;
     bool is_new = false;
-    store->conf.options = conf->options;
-    for (unsigned i = 0; i < option_row_count; i++) {
-        const struct option *option = &option_rows[i];
-        if (option->type != OPTION_TEXT)
-            continue;
-        const char **field = (const char **)(void *)((char *)&store->conf.options + option->offset);
-        *field = texts_copy(texts, *field);
-    }
+    for (unsigned i = 0; i < option_row_count; i++)
+        option_copy(&store->conf.options, &conf->options, &option_rows[i], texts);
     store->conf.file = texts_copy(texts, conf->file);
     store->conf.loaded_at_ms = conf->loaded_at_ms;
     for (unsigned i = 0; i < conf->database_count; i++) {
         struct conf_database *database = store_database(store, conf->databases[i].name, &is_new);
-        const char *name = database->name;
-        *database = conf->databases[i];
-        database->name = name;
+        store_database_like(database, &conf->databases[i]);
         keys_copy_texts(database, keys_of_database, keys_of_database_count, texts);
     }
     for (unsigned i = 0; i < conf->user_count; i++) {

@@ -20,7 +20,7 @@ static bool is_or_any(const char *name, const char *is)
 
 static uint64_t session_rules(struct session *session, const struct conf *conf)
 {
-    if (LIKELY(session->rules_number == conf->rules_number))
+    if (LIKELY(session->rules_number == conf->number))
         return session->rules;
     session->rules = 0;
     for (unsigned i = 0; i < conf->rule_count; i++) {
@@ -29,7 +29,7 @@ static uint64_t session_rules(struct session *session, const struct conf *conf)
             is_or_any(rule->role, session->user))
             session->rules |= UINT64_C(1) << i;
     }
-    session->rules_number = conf->rules_number;
+    session->rules_number = conf->number;
     return session->rules;
 }
 
@@ -52,7 +52,7 @@ static uint64_t statement_rules(struct session *session, const struct query *que
                                 const struct conf *conf)
 {
     const struct verdict *verdict = lookup_verdict(session, query);
-    if (LIKELY(verdict->rules_number == conf->rules_number))
+    if (LIKELY(verdict->rules_number == conf->number))
         return verdict->rules;
     bool stale;
     struct catalog *catalog = realm_catalog(session->database->realm, &stale);
@@ -67,7 +67,7 @@ static uint64_t statement_rules(struct session *session, const struct query *que
         set |= UINT64_C(1) << i;
     }
     if (catalog)
-        verdict_set_rules(verdict, conf->rules_number, set);
+        verdict_set_rules(verdict, conf->number, set);
     catalog_unref(catalog);
     return set;
 }

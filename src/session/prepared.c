@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "base/table.h"
+#include "session/host.h"
 #include "session/local_settings.h"
 #include "sql/scan.h"
 

@@ -46,7 +46,6 @@ void statement_unref(struct statement *statement); /* NULL is fine */
 
 /* A fresh id, for unnamed statements. */
 uint64_t statement_next_id(void);
-unsigned statement_registry_count(void);
 
 /* The name in "deallocate [prepare] name" (borrowed); empty for ALL, for anything else, and for a
  * name in quotes with quotes in it. Unquoted names are lower case to Postgres; those with capitals

@@ -235,11 +235,22 @@ void control_dialled(struct control *control, const char *const *keywords,
     control->conn = control_conn_open(control_loop, keywords, values, &conn_handler, control);
 }
 
+static void take_line(struct control *control, const struct conf_database *line)
+{
+    const struct conf_database *before = control->line;
+    control->line = line;
+    if (line)
+        conf_ref(line->conf);
+    if (before)
+        conf_unref(before->conf);
+}
+
 /* The configuration has no such database any more, or names no role: waits for control_want. */
 static void rest(struct control *control, const char *why)
 {
     mem_free(set_error(control, mem_text(why)));
     hang_up(control);
+    take_line(control, NULL);
     atomic_store(&control->settled, false);
     move(control, CONTROL_IDLE);
 }
@@ -247,20 +258,20 @@ static void rest(struct control *control, const char *why)
 static void connect_now(struct control *control)
 {
     control_target_fini(&control->target);
-    control->conf_seen = conf_current();
+    control->conf_seen = conf_current()->number;
     if (!control_target_make(control, &control->target)) {
         rest(control, atomic_load(&control->database->conf)
                           ? "no control_user, and no client has logged in yet"
                           : "the configuration has no such database");
         return;
     }
-    control->line = atomic_load(&control->database->conf);
+    take_line(control, atomic_load(&control->database->conf));
     if (!hosts_next(&control->walk)) {
         hosts_begin(&control->walk, control->database, control->line, false);
         ASSERT(hosts_next(&control->walk));
     }
     move(control, CONTROL_CONNECTING);
-    uint64_t timeout_ms = control->conf_seen->options.server_connect_timeout_ms;
+    uint64_t timeout_ms = conf_current()->options.server_connect_timeout_ms;
     if (timeout_ms)
         sleep_ms(control, timeout_ms);
     control_dial_start(control);
@@ -400,10 +411,10 @@ void control_verify(struct control *control)
 /* A reload may have changed where a database lives, or who reads its catalog. */
 static void follow_configuration(struct control *control)
 {
-    const struct conf *conf = conf_current();
-    if (control->conf_seen == conf || control_state(control) == CONTROL_IDLE)
+    uint64_t number = conf_current()->number;
+    if (control->conf_seen == number || control_state(control) == CONTROL_IDLE)
         return;
-    control->conf_seen = conf;
+    control->conf_seen = number;
     struct control_target target;
     if (!control_target_make(control, &target)) {
         control_hooks.on_lost(control->database);
@@ -412,8 +423,10 @@ static void follow_configuration(struct control *control)
     }
     bool same = control_target_equal(&target, &control->target);
     control_target_fini(&target);
-    if (same)
+    if (same) { /* hosts and ports too: the walk goes on */
+        take_line(control, atomic_load(&control->database->conf));
         return;
+    }
     log_info("control connection moves to the new configuration", "database",
              control->database->name, NULL);
     control->walk.count = 0;
@@ -523,8 +536,7 @@ void control_forget(struct control *control)
     control->password = control->role = NULL;
     pthread_mutex_unlock(&control->mutex);
     control_target_fini(&control->target);
-    control->conf_seen = NULL;
-    control->line = NULL;
+    control->conf_seen = 0;
     control->walk = (struct host_walk){0};
     control->failing = control->load_needed = false;
     control->failures = control->load_tries = 0;
@@ -566,6 +578,7 @@ void control_destroy(struct control *control)
     pthread_mutex_lock(&controls_mutex);
     link_remove(&control->link);
     pthread_mutex_unlock(&controls_mutex);
+    take_line(control, NULL);
     control_target_fini(&control->target);
     buf_fini(&control->query);
     if (control->password)

@@ -70,13 +70,14 @@ struct control {
     unsigned failures;
     uv_timer_t timer; /* the deadline of CONNECTING, the end of BACKOFF, else the next job */
     struct control_target target;
-    const struct conf_database *line; /* likewise */
-    struct host_walk walk;            /* of several hosts */
-    char host[CONF_HOST_LEN_MAX];     /* where it stands */
+    const struct conf_database
+        *line;                    /* of a configuration to which we have a reference; NULL: none */
+    struct host_walk walk;        /* of several hosts */
+    char host[CONF_HOST_LEN_MAX]; /* where it stands */
     int port;
-    uint64_t mixed_at_ms;         /* when something was last done about strangers */
-    const struct conf *conf_seen; /* what `target` was made from */
-    struct control_dial *dial;    /* while addresses are looked up */
+    uint64_t mixed_at_ms; /* when something was last done about strangers */
+    uint64_t conf_seen;   /* number of the configuration that `target` was made from; 0: none */
+    struct control_dial *dial; /* while addresses are looked up */
     struct control_conn *conn;
     const struct control_job *job; /* that runs; NULL: the connection is free */
     struct buf query;              /* scratch: the text of a query */

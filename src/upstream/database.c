@@ -221,56 +221,6 @@ struct database *database_place(unsigned index)
     return database;
 }
 
-static bool same_text(const char *a, const char *b)
-{
-    return a == b || (a && b && strcmp(a, b) == 0);
-}
-
-/* True if backends logged in under `a` may serve under `b`. */
-static bool same_login(const struct conf_database *a, const struct conf_database *b)
-{
-    return same_text(a->host, b->host) && same_text(a->ports, b->ports) &&
-           a->target_session_attrs == b->target_session_attrs && same_text(a->user, b->user) &&
-           same_text(a->password, b->password) &&
-           same_text(a->client_encoding, b->client_encoding) &&
-           same_text(a->datestyle, b->datestyle) && same_text(a->timezone, b->timezone) &&
-           same_text(a->application_name, b->application_name) &&
-           same_text(a->connect_query, b->connect_query);
-}
-
-static void warn_of_other_dbname(const struct database *database, const struct conf_database *line)
-{
-    if (!same_text(line->dbname ? line->dbname : database->name, database->dbname))
-        log_warn("dbname of a database cannot change while we run: restart", "database",
-                 database->name, "dbname", database->dbname, NULL);
-}
-
-static void reload_one(struct database *database, const struct conf *conf)
-{
-    const struct conf_database *line = conf_database_find(conf, slice_of_text(database->name));
-    const struct conf_database *old = atomic_exchange(&database->conf, line);
-    database->automatic = !line || strcmp(line->name, "*") == 0;
-    if (line)
-        warn_of_other_dbname(database, line);
-    pthread_mutex_lock(&database->mutex);
-    bool recycle = !line || !old || !same_login(old, line);
-    for (unsigned i = 0; i < database->pool_count; i++) {
-        struct pool *pool = database->pool_list[i];
-        if (recycle)
-            pool_recycle_locked(pool);
-        pool_schedule(pool);
-    }
-    pthread_mutex_unlock(&database->mutex);
-}
-
-void databases_reload(void)
-{
-    const struct conf *conf = conf_current();
-    struct database *database;
-    for (unsigned i = 0; (database = database_next(&i)) != NULL;)
-        reload_one(database, conf);
-}
-
 void database_pause(struct database *database, bool paused)
 {
     atomic_store(&database->paused, paused);

@@ -16,8 +16,9 @@ struct pools_side {
     struct link link; /* in the list of all (sides mutex) */
     struct loop *loop;
     struct loop_ticker ticker;
-    uint64_t slow_at_ms; /* when the slow half of the tick is due */
-    struct link cancels; /* cancel requests under way */
+    uint64_t slow_at_ms;   /* when the slow half of the tick is due */
+    struct link cancels;   /* cancel requests under way */
+    struct loop_post seen; /* pools_sides_post */
 };
 /* NULL before pools_start and after pools_stop. On the loop's own thread. */
 struct pools_side *pools_side_of(const struct loop *loop);
@@ -32,6 +33,11 @@ static inline uint64_t elapsed(uint64_t now, uint64_t since)
 {
     return now > since ? now - since : 0;
 }
+
+/* --- ticker.c --- */
+/* `run` once on every loop between pools_start and pools_stop, if there are `count` of them; else false,
+ * and on none. One such post at a time. */
+bool pools_sides_post(unsigned count, void (*run)(struct loop *loop, struct loop_post *post));
 
 /* --- database.c --- */
 /* Takes the name of an automatic database that nobody uses from it: no walk and no name finds it any

@@ -18,6 +18,7 @@
 
 void login_free(struct login *login)
 {
+    conf_unref(login->line->conf);
     buf_fini(&login->welcome);
     explicit_bzero(login->scram_key, sizeof(login->scram_key));
     explicit_bzero(login->key, sizeof(login->key));
@@ -246,8 +247,6 @@ static void finish(struct login *login)
     struct pool *pool = server->pool;
     if (!login->probe.done)
         probe_give_up(&login->probe);
-    server->statements =
-        statements_create((unsigned)conf_current()->options.max_prepared_statements);
     server->login = NULL;
     hosts_keep(&login->walk, pool->database);
     pool_lock(pool);
@@ -255,7 +254,10 @@ static void finish(struct login *login)
     pool_unlock(pool);
     if (stranger) /* before anybody can get it */
         stranger_tell(pool->database);
+    struct server_statements *statements =
+        statements_create((unsigned)conf_current()->options.max_prepared_statements);
     pool_lock(pool);
+    server->statements = statements;
     server->backend_pid = login->pid;
     memcpy(server->cancel_key, login->key, login->key_len);
     server->cancel_key_len = login->key_len;

@@ -30,8 +30,8 @@ enum login_phase {
 enum { LOGIN_MESSAGE_MAX = 1 << 20, LOGIN_WELCOME_MAX = 65536 };
 
 struct login {
-    struct server *server; /* NULL: given up while the resolver was at work */
-    const struct conf_database *line;
+    struct server *server;            /* NULL: given up while the resolver was at work */
+    const struct conf_database *line; /* of a configuration to which we have a reference */
     struct host_walk walk;
     char host[CONF_HOST_LEN_MAX]; /* where the walk stands */
     int port;

@@ -22,7 +22,7 @@ void login_choose_secret(struct login *login)
         login->secret = line->password;
         return;
     }
-    const struct conf_user *user = conf_user_find(conf_current(), slice_of_text(login->user));
+    const struct conf_user *user = conf_user_find(line->conf, slice_of_text(login->user));
     login->secret = user ? user->secret : NULL;
 }
 

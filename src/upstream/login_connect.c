@@ -111,6 +111,7 @@ void login_start(struct server *server)
     struct login *login = mem_zero(1, sizeof(*login));
     login->server = server;
     login->line = line;
+    conf_ref(line->conf);
     buf_init(&login->welcome);
     server->login = login;
     login_choose_secret(login);

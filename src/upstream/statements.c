@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 
 #include "base/clock.h"
@@ -20,11 +21,18 @@ struct server_statements {
     struct table by_id;
     struct link recent; /* most recently used first */
     unsigned max;
+    _Atomic(unsigned) count; /* of by_id, for other threads */
 };
 
 static struct slice key_of(const uint64_t *id)
 {
     return slice_of(id, sizeof(*id));
+}
+
+static void note_count(struct server_statements *statements)
+{
+    atomic_store_explicit(&statements->count, (unsigned)statements->by_id.count,
+                          memory_order_relaxed);
 }
 
 struct server_statements *statements_create(unsigned max)
@@ -74,6 +82,7 @@ static void add(struct server_statements *statements, uint64_t id,
     statement->id = id;
     place(&statements->recent, &statement->link);
     table_put(&statements->by_id, key_of(&id), statement);
+    note_count(statements);
 }
 
 uint64_t statements_add(struct server_statements *statements, uint64_t id)
@@ -103,6 +112,7 @@ void statements_remove(struct server_statements *statements, uint64_t id)
         return;
     link_remove(&statement->link);
     mem_free(statement);
+    note_count(statements);
 }
 
 void statements_clear(struct server_statements *statements)
@@ -113,11 +123,12 @@ void statements_clear(struct server_statements *statements)
         mem_free(CONTAINER_OF(first, struct statement, link));
     }
     table_fini(&statements->by_id);
+    note_count(statements);
 }
 
 unsigned statements_count(const struct server_statements *statements)
 {
-    return (unsigned)statements->by_id.count;
+    return atomic_load_explicit(&statements->count, memory_order_relaxed);
 }
 
 static pthread_once_t prefix_once = PTHREAD_ONCE_INIT;

@@ -161,6 +161,22 @@ void pools_start(struct loop *loop)
     pthread_mutex_unlock(&sides.mutex);
 }
 
+bool pools_sides_post(unsigned count, void (*run)(struct loop *loop, struct loop_post *post))
+{
+    pthread_mutex_lock(&sides.mutex);
+    LINK_EACH (&sides.list, at)
+        count--;
+    if (count == 0) {
+        LINK_EACH (&sides.list, at) {
+            struct pools_side *side = CONTAINER_OF(at, struct pools_side, link);
+            side->seen = (struct loop_post){.run = run};
+            ASSERT(loop_post(side->loop, &side->seen)); /* it ends only after pools_stop */
+        }
+    }
+    pthread_mutex_unlock(&sides.mutex);
+    return count == 0;
+}
+
 static struct server *any_of(struct pool *pool, const struct loop *loop)
 {
     struct link *lists[] = {&pool->login, &pool->idle, &pool->active, &pool->resetting};
@@ -190,6 +206,7 @@ void pools_stop(struct loop *loop)
     pthread_mutex_lock(&sides.mutex);
     link_remove(&side->link);
     pthread_mutex_unlock(&sides.mutex);
+    loop_recall(loop, &side->seen);
     cancels_stop(side);
     mem_free(side);
     struct database *database;

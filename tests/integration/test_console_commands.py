@@ -175,6 +175,23 @@ def test_clients_and_servers_are_linked(small):
         assert row["pin"] == "a temporary table"
 
 
+def test_servers_say_how_many_statements_they_hold(small):
+    def held():
+        return sum(int(row["prepared_statements"]) for row in small.console("SHOW SERVERS"))
+
+    with small.connect() as client:
+        assert held() == 0
+        before = {row["list"]: int(row["items"]) for row in small.console("SHOW LISTS")}
+        client.query("begin")  # one server for both
+        for name in ("one", "two", "three"):
+            client.ask(wire.parse(f"select {len(name)}::text || 'held' || txid_current()", name), wire.sync())
+        client.query("commit")
+        assert held() == 2
+        lists = {row["list"]: int(row["items"]) for row in small.console("SHOW LISTS")}
+        assert lists["shared_statements"] == before["shared_statements"] + 2  # two have one text
+    assert servers.wait_until(lambda: {"list": "shared_statements", "items": "0"} in small.console("SHOW LISTS"))
+
+
 def ends_of(row):
     return row["addr"], int(row["port"]), row["local_addr"], int(row["local_port"])
 

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
+#include "session/host.h"
 #include "session/prepared.h"
 #include "sql/scan.h"
 
