@@ -1,12 +1,11 @@
 """Readers and writers on many sessions, faults at random, and a judge who knows when what was asked.
 
 Zero violations with the real program; and each rule of coherence, left out of a build made for it,
-is noticed. PGRECALL_SECONDS and PGRECALL_SEED say how long and which chance; the seed is printed.
+is noticed. PGRECALL_SECONDS says how long, seeds.py which chance; the seed is printed.
 """
 import os
 import pathlib
 import pickle
-import random
 import signal
 import subprocess
 import sys
@@ -17,13 +16,14 @@ import pytest
 
 import fixtures
 import model
+import seeds
 import servers
 import wire
 from history import Operation, violations
 
 HERE = pathlib.Path(__file__).resolve().parent
 SECONDS = float(os.environ.get("PGRECALL_SECONDS", "20"))
-SEED = int(os.environ.get("PGRECALL_SEED", random.randrange(1 << 30)))
+SEED = seeds.some(1)[0]
 FLAWED = servers.ROOT / "build/flaws/src/pgrecall"
 
 

@@ -4,19 +4,19 @@ adds up at every moment. PGRECALL_CLIENTS and PGRECALL_SECONDS make it the soak 
 import json
 import os
 import pathlib
-import random
 import resource
 import subprocess
 import sys
 
 import pytest
 
+import seeds
 import servers
 
 HERE = pathlib.Path(__file__).resolve().parent
 CLIENTS = int(os.environ.get("PGRECALL_CLIENTS", "600"))
 SECONDS = float(os.environ.get("PGRECALL_SECONDS", "20"))
-SEED = int(os.environ.get("PGRECALL_SEED", random.randrange(1 << 30)))
+SEED = seeds.some(1)[0]
 BACKENDS = 20
 ROUNDS = 3
 GROWTH_KB = 4096  # what the allocator may keep more after one round than after another

@@ -14,12 +14,13 @@ import time
 
 import pytest
 
+import seeds
 import servers
 import wire
 
 SECONDS = float(os.environ.get("PGRECALL_SECONDS", "20"))
 CLIENTS = int(os.environ.get("PGRECALL_HOUR_CLIENTS", "60"))
-SEED = int(os.environ.get("PGRECALL_SEED", random.randrange(1 << 30)))
+SEED = seeds.some(1)[0]
 ROUNDS = int(os.environ.get("PGRECALL_ROUNDS", "4"))
 GROWTH_KB = 4096  # what the allocator may keep more after one round than after another
 POOL = 20

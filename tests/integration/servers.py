@@ -1,8 +1,10 @@
 """Scratch servers on 127.0.0.1: Postgres, Redis and pgrecall. Each has a directory and a port of its
 own, and is stopped by its own process id."""
 
+import atexit
 import contextlib
 import ctypes
+import functools
 import os
 import pathlib
 import pwd
@@ -29,16 +31,34 @@ def postgres_bin():
     return found[-1]
 
 
+# Claims of this process: an abstract socket named after the port, which the kernel gives to one process
+# alone, and takes back when that process ends.
+claims = {}
+
+
 def free_port():
-    """Below the range that outgoing connections take theirs from."""
+    """A port that nobody has, and no other run of the tests will choose while we may need it. It is below
+    the range that outgoing connections take theirs from."""
+    chance = random.SystemRandom()  # a test may have seeded the other one
     while True:
-        port = random.randrange(20000, 32000)
-        with socket.socket() as probe:
-            try:
+        port = chance.randrange(20000, 32000)
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            claim.bind(f"\0pgrecall-test-port-{port}")
+            with socket.socket() as probe:
                 probe.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                continue
+        except OSError:
+            claim.close()
+            continue
+        claims[port] = claim
+        return port
+
+
+def give_back(port):
+    """For whoever asks for a free port next."""
+    claim = claims.pop(port, None)
+    if claim:
+        claim.close()
 
 
 def wait_for_port(port, seconds=20, process=None):
@@ -49,17 +69,19 @@ def wait_for_port(port, seconds=20, process=None):
         with contextlib.suppress(OSError):
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
             return True
-        time.sleep(0.02)
+        time.sleep(0.005)
     return False
 
 
 def wait_until(condition, seconds=10, pause=0.05):
-    """True as soon as the condition holds."""
+    """True as soon as the condition holds. It is asked for often at first, then every `pause` seconds."""
     end = time.monotonic() + seconds
+    delay = min(0.002, pause)
     while not condition():
         if time.monotonic() > end:
             return False
-        time.sleep(pause)
+        time.sleep(delay)
+        delay = min(delay * 1.5, pause)
     return True
 
 
@@ -115,6 +137,40 @@ class Scratch:
 
     def remove(self):
         shutil.rmtree(self.directory, ignore_errors=True)
+        give_back(self.port)
+
+
+def postgres_account():
+    """Whose the server is, as options of subprocess: root may not run it."""
+    if os.geteuid() != 0:
+        return {}
+    entry = pwd.getpwnam("postgres")
+    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+
+
+@functools.cache
+def template():
+    """A data directory as initdb makes it, once for this process."""
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="pgrecall-template-", dir="/tmp"))
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    account = postgres_account()
+    if account:
+        os.chown(directory, account["user"], account["group"])
+    arguments = [postgres_bin() / "initdb", "-D", directory / "data", "-U", "postgres", "-A", "trust"]
+    arguments += ["--no-sync", "-E", "UTF8", "--locale=C.UTF-8", "--wal-segsize=1"]
+    subprocess.run(arguments, check=True, capture_output=True, cwd="/", **account)
+    return directory / "data"
+
+
+def make_data(data):
+    """A new data directory: a copy of the template under a system identifier of its own, as every initdb
+    gives one. It opens pg_control; pg_resetwal then makes that file and the WAL valid again."""
+    account = postgres_account()
+    subprocess.run(["cp", "-a", template(), data], check=True, cwd="/", **account)
+    with open(data / "global/pg_control", "r+b") as control:
+        control.write(os.urandom(8))
+    reset = [postgres_bin() / "pg_resetwal", "--force", "-D", data]
+    subprocess.run(reset, check=True, capture_output=True, cwd="/", **account)
 
 
 class Postgres(Scratch):
@@ -122,16 +178,12 @@ class Postgres(Scratch):
 
     def __init__(self, settings=(), hba=None):
         super().__init__("postgres")
-        self.account = {}
-        if os.geteuid() == 0:
-            entry = pwd.getpwnam("postgres")
-            os.chown(self.directory, entry.pw_uid, entry.pw_gid)
-            self.account = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+        self.account = postgres_account()
+        if self.account:
+            os.chown(self.directory, self.account["user"], self.account["group"])
         self.data = self.directory / "data"
         self.paused = []
-        arguments = [postgres_bin() / "initdb", "-D", self.data, "-U", "postgres", "-A", "trust"]
-        arguments += ["--no-sync", "-E", "UTF8", "--locale=C.UTF-8"]
-        subprocess.run(arguments, check=True, capture_output=True, cwd="/", **self.account)
+        make_data(self.data)
         lines = [
             "listen_addresses = '127.0.0.1'",
             f"port = {self.port}",
@@ -193,6 +245,12 @@ class Postgres(Scratch):
     def pgbench_init(self, scale=1, database="postgres"):
         run_pgbench(self.port, "-i", "-q", "-s", str(scale), "--foreign-keys", database=database)
 
+    def wait_for_running(self, pattern, count=1):
+        """Until so many statements like `pattern` are under way."""
+        sql = (f"select count(*) from pg_stat_activity where state <> 'idle' and query like '{pattern}' "
+               "and pid <> pg_backend_pid()")
+        assert wait_until(lambda: self.query(sql) == [[str(count)]], 20), self.query("select query, state from pg_stat_activity")
+
     def calls_of(self, pattern, database="postgres"):
         """How often statements like `pattern` were executed here since the last reset."""
         rows = self.query(
@@ -242,8 +300,6 @@ class Proxy(Scratch):
         self.postgres = postgres
         self.binary = pathlib.Path(binary or BINARY)
         self.console_port = free_port()
-        while self.console_port == self.port:
-            self.console_port = free_port()
         self.config = self.directory / "pgrecall.ini"
         self.databases = databases or {"*": f"host=127.0.0.1 port={postgres.port}"}
         self.users = users or {}
@@ -269,6 +325,10 @@ class Proxy(Scratch):
             self.options["auth_file"] = path
         self.start()
 
+    def remove(self):
+        super().remove()
+        give_back(self.console_port)
+
     def write_config(self):
         lines = ["[databases]", *(f"{name} = {value}" for name, value in self.databases.items())]
         lines += ["[users]", *(f"{name} = {value}" for name, value in self.users.items())]
@@ -283,9 +343,16 @@ class Proxy(Scratch):
             "ASAN_OPTIONS": "detect_leaks=1:halt_on_error=1:exitcode=99",
             "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1:exitcode=99",
         }
+        before = self.starts()
         self.spawn([self.binary, self.config], env=environment)
-        if not wait_for_port(self.port, 30, self.process):
+        # Not the first port that is open: it listens on several.
+        wait_until(lambda: self.starts() > before or not self.is_alive(), 60)
+        if not self.is_alive() or self.starts() == before:
             raise RuntimeError(f"pgrecall did not start:\n{self.log()[-5000:]}")
+
+    def starts(self):
+        """How often it has said that it is ready."""
+        return self.log().count("pgrecall is up") if self.log_file().exists() else 0
 
     def is_sanitized(self):
         return b"__asan_init" in self.binary.read_bytes()
@@ -346,6 +413,19 @@ class Proxy(Scratch):
 
         if not wait_until(is_cached, 20, 0.1):
             raise AssertionError(f"nothing is cached: {self.console('SHOW CACHE')}\n{self.log()[-3000:]}")
+
+    def row_of(self, client):
+        """The row of a client in SHOW CLIENTS."""
+        port = str(client.socket.getsockname()[1])
+        return next(row for row in self.console("SHOW CLIENTS") if row["port"] == port)
+
+    def wait_for_waiting(self, count=1):
+        """Until so many clients wait for a server connection."""
+
+        def waiting():
+            return sum(row["state"] == "waiting" for row in self.console("SHOW CLIENTS"))
+
+        assert wait_until(lambda: waiting() == count, 20), self.console("SHOW CLIENTS")
 
     def rss_kb(self, peak=False):
         name = "VmHWM" if peak else "VmRSS"

@@ -58,7 +58,7 @@ def test_a_place_that_had_another_name_shows_nothing_of_it(make_proxy, postgres)
         postgres.query(f"create schema {name}; create table {name}.t (v text); insert into {name}.t values ('{name}')",
                        database=name)
     proxy = make_proxy(postgres, autodb_idle_timeout="1s", server_idle_timeout="1s")
-    for _ in range(3):
+    for _ in range(2):
         for name in listed:
             with proxy.connect(database=name) as client:
                 for turn in range(20):

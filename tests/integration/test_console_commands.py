@@ -543,7 +543,7 @@ def test_a_client_that_waits_when_the_stop_comes_is_answered_and_then_ends(make_
     with proxy.connect() as looks, proxy.connect() as sleeps, proxy.connect() as first:
         looks.send(wire.query("select n from late"))
         sleeps.send(wire.query("select 8 from pg_sleep(1)"))
-        assert redis.asked.wait(5)
+        assert redis.asked.wait(20)
         proxy.process.terminate()
         assert wire.errors_of(first.read_to_end()) == ["57P01"]
         for client, rows in ((looks, [["7"]]), (sleeps, [["8"]])):

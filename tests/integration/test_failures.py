@@ -23,16 +23,22 @@ def background(*arguments, **options):
         pool.shutdown(wait=False)
 
 
+def redis_state(proxy):
+    return next(row["value"] for row in proxy.console("SHOW CACHE") if row["name"] == "redis_state")
+
+
 # ---- Redis ---------------------------------------------------------------------------------
 
 
 def test_redis_dies_and_returns_under_load(make_proxy, postgres, own_redis):
     proxy = make_proxy(postgres, redis_url=own_redis.url(), memory_limit="1MB")
     proxy.wait_for_catalog()
-    load = background(proxy.port, "-n", "-S", "-c", "8", "-T", "7")
-    time.sleep(1.5)
+    load = background(proxy.port, "-n", "-S", "-c", "8", "-T", "5")
+    assert servers.wait_until(lambda: proxy.cache()["redis_gets"] > 100, 60)
     own_redis.crash()
-    time.sleep(2)
+    assert servers.wait_until(lambda: redis_state(proxy) != "up", 20)
+    asked = proxy.cache()["misses"]
+    assert servers.wait_until(lambda: load.done() or proxy.cache()["misses"] > asked, 20)
     own_redis.start()
     load.result()
     # It is used again.
@@ -42,7 +48,6 @@ def test_redis_dies_and_returns_under_load(make_proxy, postgres, own_redis):
             before = proxy.cache()["hits_redis"]
             for aid in range(1, 20):
                 client.query(f"select abalance, 'back' from pgbench_accounts where aid = {aid}")
-            time.sleep(0.1)
             proxy.console("FLUSH MEMORY")
             for aid in range(1, 20):
                 client.query(f"select abalance, 'back' from pgbench_accounts where aid = {aid}")
@@ -54,19 +59,16 @@ def test_redis_dies_and_returns_under_load(make_proxy, postgres, own_redis):
 def test_a_frozen_redis_costs_no_more_than_its_deadline(make_proxy, postgres, own_redis):
     proxy = make_proxy(postgres, redis_url=own_redis.url(), redis_timeout="50ms", memory_limit="1MB")
     proxy.wait_for_catalog()
-    with proxy.connect() as client:
+    with proxy.connect(timeout=10) as client:
         client.query("select abalance from pgbench_accounts where aid = 1")
         os.kill(own_redis.process.pid, signal.SIGSTOP)
         try:
-            slowest = 0
-            begin = time.monotonic()
-            for aid in range(100, 200):
-                start = time.monotonic()
+            for aid in range(100, 300):
                 client.query(f"select abalance, 'frozen' from pgbench_accounts where aid = {aid}")
-                slowest = max(slowest, time.monotonic() - start)
-            assert slowest < 0.5
+            counters = proxy.cache()
+            assert counters["misses"] >= 200
             # The breaker opens: not every query pays the deadline.
-            assert time.monotonic() - begin < 100 * 0.05
+            assert 0 < counters["redis_timeouts"] < 100 and counters["redis_breaker_opens"] > 0
         finally:
             os.kill(own_redis.process.pid, signal.SIGCONT)
 
@@ -123,12 +125,12 @@ def test_postgres_dies_and_returns_under_load(make_proxy, own_postgres):
         thread.start()
     try:
         for die in (postgres.crash, postgres.stop):
-            time.sleep(1)
+            time.sleep(0.5)
             die()
-            time.sleep(1)
+            time.sleep(0.5)
             postgres.start()
             back = time.monotonic()
-            assert servers.wait_until(lambda: any(t > back for t in answered[-50:]), 10), "nobody was answered again"
+            assert servers.wait_until(lambda: any(t > back for t in answered[-50:]), 30), "nobody was answered again"
         time.sleep(0.5)
     finally:
         stop.set()
@@ -175,7 +177,7 @@ def test_a_restarted_postgres_is_another_server(make_proxy, own_postgres):
         except (wire.ServerError, wire.Closed):
             return False
 
-    assert servers.wait_until(sees_two, 10)
+    assert servers.wait_until(sees_two, 30)
     assert all(sees_two() for _ in range(5))
 
 
@@ -198,7 +200,7 @@ def test_no_postgres_at_start(make_proxy, own_postgres):
         except (wire.ServerError, wire.Closed):
             return False
 
-    assert servers.wait_until(works, 10)
+    assert servers.wait_until(works, 30)
 
 
 # ---- clients -------------------------------------------------------------------------------
@@ -231,11 +233,10 @@ def test_clients_killed_under_load(make_proxy, postgres):
             load.result()
             load = background(proxy.port, *work)
             rounds += 1
-        clients = []
-        for _ in range(20):
-            client = proxy.connect(login=chance.random() < 0.8)
+        # All are in before the first asks: a login may wait for what is half sent, as it may change settings.
+        clients = [proxy.connect(login=chance.random() < 0.8) for _ in range(20)]
+        for client in clients:
             client.send(chance.choice(requests))
-            clients.append(client)
         time.sleep(chance.random() * 0.05)
         for client in clients:
             killed += 1

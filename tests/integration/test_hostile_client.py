@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+import seeds
 import servers
 import wire
 
@@ -328,7 +329,7 @@ TRAFFIC = [
 ]
 
 
-@pytest.mark.parametrize("seed", range(4))
+@seeds.each(4)
 def test_mutated_traffic(attacked, seed):
     chance = random.Random(seed)
     with attacked.connect() as bystander:

@@ -301,10 +301,13 @@ def test_a_database_that_was_made_up_is_not_asked_for_for_ever(make_proxy, postg
         proxy.connect(database="made up")
     assert caught.value.sqlstate == "3D000"
     assert tries() > 0
-    time.sleep(0.7)  # a try under way
-    before = tries()
-    time.sleep(4)
-    assert tries() == before
+
+    def nobody_tries():
+        before = tries()
+        time.sleep(3)
+        return tries() == before
+
+    assert servers.wait_until(nobody_tries, 20)
     postgres.query('create database "made up"')
     with proxy.connect(database="made up") as client:
         assert client.query("select current_database()") == [["made up"]]

@@ -37,7 +37,7 @@ def test_who_was_cancelled_while_waiting_stores_nothing(make_proxy, postgres):
     with proxy.connect() as holder, proxy.connect() as waiter:
         holder.query("begin; select clock_timestamp()")
         waiter.send(wire.extended("select v from cancelled"))
-        time.sleep(0.3)
+        proxy.wait_for_waiting()
         cancel(proxy, waiter)
         assert wire.errors_of(waiter.read_until(b"Z")) == ["57014"]
         holder.query("commit")

@@ -9,6 +9,7 @@ import random
 
 import pytest
 
+import seeds
 import servers
 import wire
 
@@ -250,7 +251,7 @@ def step(rng, client, model):
     return None, None
 
 
-@pytest.mark.parametrize("seed", range(3))
+@seeds.each(3)
 @pytest.mark.parametrize("size", [1, 2])
 def test_random_clients_are_never_told_what_another_was(make_small, size, seed):
     rng = random.Random(seed)
@@ -258,7 +259,7 @@ def test_random_clients_are_never_told_what_another_was(make_small, size, seed):
     with contextlib.ExitStack() as stack:
         clients = [(stack.enter_context(proxy.connect()), Model()) for _ in range(4)]
         right = 0
-        for _ in range(100):
+        for _ in range(50 * size):
             client, model = rng.choice(clients)
             told, expected = step(rng, client, model)
             if told is None:
@@ -268,13 +269,13 @@ def test_random_clients_are_never_told_what_another_was(make_small, size, seed):
         assert right > 0
 
 
-@pytest.mark.parametrize("seed", range(3))
+@seeds.each(3)
 def test_a_question_right_behind_its_insert_is_always_answered(make_small, seed):
     rng = random.Random(seed)
     proxy = make_small(default_pool_size=2)
     with contextlib.ExitStack() as stack:
         clients = [stack.enter_context(proxy.connect()) for _ in range(6)]
-        for _ in range(60):
+        for _ in range(30):
             client = rng.choice(clients)
             value = asked(client, "insert into seq_serial (a) values (4) returning id", rng.random() < 0.5)
             if rng.random() < 0.3:

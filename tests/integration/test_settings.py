@@ -9,6 +9,7 @@ import random
 
 import pytest
 
+import seeds
 import servers
 import wire
 
@@ -255,7 +256,7 @@ def run_transaction(rng, pair):
         pair.query("rollback")
 
 
-@pytest.mark.parametrize("seed", range(16))
+@seeds.each(16)
 def test_random_transactions_of_many_clients_over_one_backend(twins, proxy, seed):
     rng = random.Random(seed)
     pairs = [twins() for _ in range(8)]

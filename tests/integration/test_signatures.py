@@ -5,6 +5,7 @@ import random
 
 import pytest
 
+import seeds
 import servers
 
 # By name: values that differ from each other in what they make of an answer, or may.
@@ -101,7 +102,7 @@ def answer(client, sql):
     return [(m.tag, m.body) for m in messages if m.tag in (b"T", b"D", b"C", b"E")]
 
 
-@pytest.mark.parametrize("seed", range(6))
+@seeds.each(6)
 def test_equal_signatures_share_and_different_ones_never_do(proxy, postgres, seed):
     rng = random.Random(seed)
     shared = apart = 0
