@@ -29,20 +29,34 @@ static void forward_own_parse(struct session *session, const struct pgwire_parse
     entry->statement = statement_ref(known->statement);
 }
 
+/* A second statement of a name. Postgres looks at its text before it looks at its name, so it is asked
+ * about the text first, as of an unnamed statement. */
+static void refuse_twice(struct session *session, const struct pgwire_parse *parse)
+{
+    names_put_parse(session, slice_of("", 0), session_slice(parse->query),
+                    session_slice(parse->types));
+    session->server->unnamed_statement = 0;
+    ASSERT(owed_push(&session->owed, 'P', OWED_DISCARD) != NULL);
+    forward_refuse(session, "42P05", "prepared statement \"", session_slice(parse->name),
+                   "\" already exists");
+}
+
 static void forward_named_parse(struct session *session, const struct pgwire_parse *parse,
                                 const struct pgwire_frame *frame, const uint8_t *data)
 {
     struct slice name = session_slice(parse->name);
     struct query asked = {.text = session_slice(parse->query)};
-    if (session->own_names)
+    const struct client_statement *before = table_get(&session->statements, name);
+    bool own_names = session->own_names && (!before || before->own);
+    if (own_names)
         query_scan(session->host, &asked);
-    if (session->own_names && session->statements.count < SESSION_STATEMENTS_MAX &&
+    if (own_names && session->statements.count < SESSION_STATEMENTS_MAX &&
         !forward_is_here(session, &asked)) {
         forward_own_parse(session, parse, frame, data);
         return;
     }
-    if (table_get(&session->statements, name)) {
-        forward_refuse(session, "42P05", "prepared statement \"", name, "\" already exists");
+    if (before) {
+        refuse_twice(session, parse);
         return;
     }
     if (session->statements.count >= SESSION_STATEMENTS_MAX) {

@@ -127,6 +127,11 @@ script("named: describe unknown", go(DS("nobody"), S))
 script("named: close unknown", go(CS("nobody"), CP("nobody"), S))
 script("named: same name twice", go(P(READ, "a"), S), go(P("select 2", "a"), S), go(B([], "a"), E(), S), go(CS("a"), S))
 script("named: same name twice in one batch", go(P(READ, "a"), P("select 2", "a"), S), go(B([], "a"), E(), S), go(CS("a"), S))
+for name, sql in {"of bad syntax": "selekt", "of an unknown table": "select * from nowhere", "of two statements": "select 1; select 2", "of the same text": READ,
+                  "with a parameter": READ_1, "that is empty": "", "of the proxy's own": "show pgrecall.cache"}.items():
+    script(f"named: same name twice: {name}", go(P(READ, "a"), P("select 2"), S), go(P(sql, "a"), DS("a"), S), go(B(), E(), S), go(B([], "a"), E(), S), go(CS("a"), S))
+    script(f"named: same name twice: {name}, in a block", go(P(READ, "a"), S), q("begin"), go(P(sql, "a"), S), go(P(sql, "a"), S), go(B([], "a"), E(), S), q("rollback"), go(CS("a"), S))
+    script(f"named: same name twice: {name}, in a session of SQL names", go(P(READ, "a"), S), q("prepare b as select 1"), go(P(sql, "a"), S), go(B([], "a"), E(), S), q("discard all"))
 script("named: close and parse again", go(P(READ, "a"), S), go(CS("a"), P("select 2", "a"), B([], "a"), E(), S), go(CS("a"), S))
 script("named: failed Parse leaves the name free", go(P("selekt", "a"), S), go(P(READ, "a"), S), go(B([], "a"), E(), S), go(CS("a"), S))
 script("named: Parse after an error in the same batch is skipped", go(P("selekt", "b"), P(READ, "a"), S), go(B([], "a"), E(), S))
