@@ -320,6 +320,8 @@ static bool waits_for_settings(struct session *session)
     enum control_state state = control_state(session->database->control);
     if (state == CONTROL_IDLE || state == CONTROL_BACKOFF)
         return false;
+    if (state == CONTROL_READY) /* nobody looks: what may change them is not over yet */
+        control_refresh(session->database->control);
     if (!login->settings_since_ms)
         login->settings_since_ms = now_ms;
     return now_ms - login->settings_since_ms < SESSION_SETTINGS_MS;

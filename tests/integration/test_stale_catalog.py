@@ -134,3 +134,30 @@ def test_its_backend_is_lost_meanwhile(narrow):
             with contextlib.suppress(wire.Closed, ConnectionResetError):
                 client.read_to_end()
     assert narrow.query("select 7 + 1") == [["8"]]
+
+
+SLOW = {
+    "any code": "do $$ begin execute 'select pg_sleep(120)'; end $$",
+    "DDL": "create table slowly as select pg_sleep(120)::text",
+}
+
+
+@pytest.mark.parametrize("slow", SLOW)
+def test_a_long_statement_that_may_change_the_catalog_holds_nobody_up(make_proxy, own_postgres, slow):
+    """What is to change it has not changed it yet: the others go on with what is there."""
+    postgres = own_postgres()
+    postgres.query("create table plain (a int)")
+    proxy = make_proxy(postgres)
+    proxy.wait_for_catalog()
+    with proxy.connect() as long, proxy.connect() as client:
+        long.send(wire.query(SLOW[slow]))
+        sleeping = "select pid from pg_stat_activity where wait_event = 'PgSleep'"
+        assert servers.wait_until(lambda: postgres.query(sleeping), 20)
+        for _ in range(3):
+            with proxy.connect() as late:
+                for who in client, late:
+                    who.query("insert into plain values (1)")
+                    assert who.query("select current_setting('work_mem')") == [["4MB"]]
+                    assert row_of(proxy, who)["pin"] == ""
+        (pid,) = postgres.query(sleeping)[0]
+        postgres.query(f"select pg_terminate_backend({pid})")
