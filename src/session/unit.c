@@ -147,7 +147,8 @@ bool unit_waits_for_catalog(struct session *session, const struct query *query)
         unit->blind = true;
         return false;
     }
-    if (state == CONTROL_READY) /* what may change the catalog may take hours: see what is there now */
+    if (state ==
+        CONTROL_READY) /* what may change the catalog may take hours: see what is there now */
         control_refresh(session->database->control);
     session_move(session, SESSION_PROVING);
     return true;
