@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "dns.h"
 #include "inside.h"
 
 /* A walk lasts milliseconds. */
@@ -50,6 +51,7 @@ void databases_fini(void)
     registry.paused = false;
     table_fini(&registry.by_name);
     pools_fini();
+    unresolved_clear();
 }
 
 /* One whose name was collected, long enough ago that nobody is still in the middle of looking at it. */

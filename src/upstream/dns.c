@@ -119,11 +119,13 @@ static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *
     if (!stopped) {
         dns.look = NULL;
         dns.found = status == 0;
-        if (dns.found)
+        if (dns.found) {
             addresses_of_info(info, &dns.addresses);
-        else
+            unresolved_note(dns.name, 0, 0);
+        } else {
             log_debug("a host name could not be looked up", "host", dns.name, "error",
                       uv_strerror(status), NULL);
+        }
         if (!atomic_load(&dns.database->conf)) /* gone meanwhile */
             dns.host = UINT_MAX;
         else

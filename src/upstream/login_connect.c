@@ -1,6 +1,7 @@
 /* From the hosts of a database to a socket that is connected: which host comes next, its addresses,
  * one after the other, and what happens when one will not do.
  */
+#include "dns.h"
 #include "login.h"
 
 #include <errno.h>
@@ -47,6 +48,8 @@ static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *
 {
     struct login *login = CONTAINER_OF(request, struct login, resolve);
     login->resolving = false;
+    if (status != UV_ECANCELED && status != UV_EAI_CANCELED)
+        unresolved_note(login->host, status, monotonic_ms());
     if (!login->server) {
         login_free(login);
     } else if (status != 0) {
@@ -61,6 +64,11 @@ static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *
 static void resolve(struct server *server)
 {
     struct login *login = server->login;
+    int known = unresolved_status(login->host, monotonic_ms());
+    if (known) {
+        login_leave_host(server, uv_strerror(known));
+        return;
+    }
     struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     char port[16];
     snprintf(port, sizeof(port), "%d", login->port);

@@ -176,8 +176,12 @@ def make_data(data):
 class Postgres(Scratch):
     """Superuser postgres, no passwords unless `hba` says otherwise, pg_stat_statements loaded."""
 
-    def __init__(self, settings=(), hba=None):
+    def __init__(self, settings=(), hba=None, address="127.0.0.1", port=None):
         super().__init__("postgres")
+        if port:
+            give_back(self.port)
+            self.port = port
+        self.address = address
         self.account = postgres_account()
         if self.account:
             os.chown(self.directory, self.account["user"], self.account["group"])
@@ -185,7 +189,7 @@ class Postgres(Scratch):
         self.paused = []
         make_data(self.data)
         lines = [
-            "listen_addresses = '127.0.0.1'",
+            f"listen_addresses = '{address}'",
             f"port = {self.port}",
             f"unix_socket_directories = '{self.directory}'",
             "max_connections = 200",
@@ -209,7 +213,7 @@ class Postgres(Scratch):
 
     def is_ready(self):
         try:
-            with wire.Wire(self.port, timeout=5) as client:
+            with self.connect(timeout=5) as client:
                 return client.query("select 1") == [["1"]]
         except wire.ServerError as error:
             return error.sqlstate not in ("57P03", "53300")
@@ -236,7 +240,7 @@ class Postgres(Scratch):
         self.paused = []
 
     def connect(self, **options):
-        return wire.Wire(self.port, **options)
+        return wire.Wire(self.port, host=self.address, **options)
 
     def query(self, sql, database="postgres"):
         with self.connect(database=database) as client:
@@ -295,8 +299,9 @@ class Redis(Scratch):
 class Proxy(Scratch):
     """pgrecall in front of a Postgres; `options` are lines of [pgrecall], over the defaults below."""
 
-    def __init__(self, postgres, binary=None, databases=None, users=None, userlist=None, rules=None, **options):
+    def __init__(self, postgres, binary=None, databases=None, users=None, userlist=None, rules=None, environment=None, **options):
         super().__init__("proxy")
+        self.environment = environment or {}
         self.postgres = postgres
         self.binary = pathlib.Path(binary or BINARY)
         self.console_port = free_port()
@@ -340,8 +345,9 @@ class Proxy(Scratch):
         self.write_config()
         environment = {
             **os.environ,
-            "ASAN_OPTIONS": "detect_leaks=1:halt_on_error=1:exitcode=99",
+            "ASAN_OPTIONS": "detect_leaks=1:halt_on_error=1:exitcode=99:verify_asan_link_order=0",
             "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1:exitcode=99",
+            **self.environment,
         }
         before = self.starts()
         self.spawn([self.binary, self.config], env=environment)

@@ -145,6 +145,50 @@ static void rounds_close_nothing_that_is_in_its_place(void **state)
     loop_fini(&loop);
 }
 
+/* ---- names that lead nowhere ---- */
+
+static void a_failure_is_remembered_for_its_time(void **state)
+{
+    (void)state;
+    pools_configure("", "dns_nxdomain_ttl=2s");
+    assert_int_equal(unresolved_status("a.invalid", 1000), 0);
+    unresolved_note("a.invalid", UV_EAI_NONAME, 1000);
+    assert_int_equal(unresolved_status("a.invalid", 2999), UV_EAI_NONAME);
+    assert_int_equal(unresolved_status("b.invalid", 2999), 0);
+    assert_int_equal(unresolved_status("a.invalid", 3000), 0);
+    unresolved_note("a.invalid", UV_EAI_AGAIN, 3000); /* once more: from then on */
+    assert_int_equal(unresolved_status("a.invalid", 4999), UV_EAI_AGAIN);
+    unresolved_note("a.invalid", 0, 4000);
+    assert_int_equal(unresolved_status("a.invalid", 4000), 0);
+}
+
+static void without_a_time_nothing_is_remembered(void **state)
+{
+    (void)state;
+    pools_configure("", "dns_nxdomain_ttl=0");
+    unresolved_note("a.invalid", UV_EAI_NONAME, 1000);
+    assert_int_equal(unresolved_status("a.invalid", 1000), 0);
+}
+
+static void of_too_many_names_the_oldest_is_forgotten(void **state)
+{
+    (void)state;
+    char name[CONF_HOST_LEN_MAX];
+    pools_configure("", "dns_nxdomain_ttl=1h");
+    for (unsigned i = 0; i <= UNRESOLVED_MAX; i++) {
+        snprintf(name, sizeof(name), "%u.invalid", i);
+        unresolved_note(name, UV_EAI_NONAME, 1000 + i);
+    }
+    assert_int_equal(unresolved_status("0.invalid", 2000), 0);
+    assert_int_equal(unresolved_status("1.invalid", 2000), UV_EAI_NONAME);
+    assert_int_equal(unresolved_status(name, 2000), UV_EAI_NONAME);
+    unresolved_note("1.invalid", 0, 2000); /* its place is free again */
+    unresolved_note("new.invalid", UV_EAI_NONAME, 2000);
+    assert_int_equal(unresolved_status("2.invalid", 2000), UV_EAI_NONAME);
+    unresolved_clear();
+    assert_int_equal(unresolved_status(name, 2000), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -153,6 +197,9 @@ int main(void)
         POOLS_TEST(an_answer_that_may_not_be_whole_changes_nothing),
         POOLS_TEST(texts_are_compared_as_addresses),
         POOLS_TEST(rounds_close_nothing_that_is_in_its_place),
+        POOLS_TEST(a_failure_is_remembered_for_its_time),
+        POOLS_TEST(without_a_time_nothing_is_remembered),
+        POOLS_TEST(of_too_many_names_the_oldest_is_forgotten),
     };
     return cmocka_run_group_tests(tests, pools_group_setup, pools_group_teardown);
 }
