@@ -176,7 +176,9 @@ def make_data(data):
 class Postgres(Scratch):
     """Superuser postgres, no passwords unless `hba` says otherwise, pg_stat_statements loaded."""
 
-    def __init__(self, settings=(), hba=None, address="127.0.0.1", port=None):
+    address = "127.0.0.1"
+
+    def __init__(self, settings=(), hba=None, address=address, port=None):
         super().__init__("postgres")
         if port:
             give_back(self.port)
