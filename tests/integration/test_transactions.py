@@ -456,6 +456,29 @@ def test_no_statement_runs_outside_a_block_whose_begin_fails(spoiled, postgres, 
     assert client.query("rollback") == []
 
 
+@pytest.mark.parametrize("asks", (wire.query("select 'seen'"), wire.extended("select 'seen'")), ids=("simple", "extended"))
+def test_nothing_runs_when_a_block_that_failed_cannot_begin(make_proxy, postgres, asks):
+    """It failed before Postgres knew of it. BEGIN and an error are sent for it, and the first is refused: what
+    comes behind them must not run outside of a block."""
+    spoiler = Spoiler(postgres.port)
+    proxy = make_proxy(postgres, databases={"*": f"host=127.0.0.1 port={spoiler.port}"}, default_pool_size=1)
+    client, holder = proxy.connect(), proxy.connect()
+    holder.query("begin")
+    holder.query("select clock_timestamp()")
+    client.query("begin /* fails */")
+    client.send(wire.query("select clock_timestamp()"))
+    assert servers.wait_until(lambda: "waiting" in str(proxy.console("SHOW CLIENTS")), 10)
+    canceller = wire.Wire(proxy.port, login=False)
+    canceller.send(wire.cancel_request(client.pid, client.key))
+    answer = client.read_until(b"Z")
+    assert (wire.errors_of(answer), answer[-1]) == (["57014"], ready("E"))
+    holder.close()
+    client.send(asks)
+    assert wire.errors_of(client.read_to_end()) == ["08006"]
+    assert proxy.query("select 1") == [["1"]]
+    spoiler.close()
+
+
 def test_a_long_query_in_a_block_whose_begin_fails_ends_the_session(spoiled, postgres):
     """A failure that arrives while part of the Query is still to come."""
     client = spoiled.connect()

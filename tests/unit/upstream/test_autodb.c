@@ -182,6 +182,23 @@ static void what_postgres_does_not_know_goes_early(void **state)
     pools.database = shop;
 }
 
+static void there_are_so_many_places_and_no_more(void **state)
+{
+    (void)state;
+    char name[32];
+    pools_configure("\n* = host=127.0.0.1 port=1", "");
+    unsigned made = count_databases();
+    for (; made < DATABASES_MAX; made++) {
+        snprintf(name, sizeof(name), "name_%u", made);
+        assert_non_null(database_get(slice_of_text(name)));
+    }
+    assert_null(database_get(slice_of_text("one_more")));
+    assert_null(database_enter(slice_of_text("one_more")));
+    assert_int_equal(count_databases(), DATABASES_MAX);
+    assert_non_null(database_get(slice_of_text(name))); /* who is there is found */
+    assert_non_null(database_get(slice_of_text("shop")));
+}
+
 static void ten_thousand_names_do_not_run_out(void **state)
 {
     (void)state;
@@ -225,6 +242,7 @@ int main(void)
         AUTODB_TEST(with_a_server_connection_it_stays_and_its_pools_begin_anew),
         AUTODB_TEST(what_postgres_does_not_know_goes_early),
         AUTODB_TEST(ten_thousand_names_do_not_run_out),
+        AUTODB_TEST(there_are_so_many_places_and_no_more),
         AUTODB_TEST(a_name_whose_line_has_gone_is_collected_too),
     };
     return cmocka_run_group_tests(tests, pools_group_setup, pools_group_teardown);
