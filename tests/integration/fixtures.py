@@ -8,6 +8,14 @@ import pytest
 import servers
 
 
+# They take longest. Files run side by side (scripts/test), and these are not to be left over at the end.
+FIRST = ("test_settings", "test_sequences", "test_half_closed", "test_hazards_w", "test_transactions", "test_writes")
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.path.stem not in FIRST)
+
+
 def lacking(what):
     """Ends a test for want of something on this machine: as skipped, or as failed under scripts/test,
     which has installed and built everything."""

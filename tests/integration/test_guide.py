@@ -107,7 +107,7 @@ def test_the_role_of_the_guide_ends_a_write_whose_answer_was_lost(make_proxy, gu
         cut.close()
 
 
-PAGES = [page for folder in (".", "docs", "src", "subprojects/pgwire", "tests") for page in (servers.ROOT / folder).glob("**/*.md" if folder != "." else "*.md")]
+PAGES = sorted(page for folder in (".", "docs", "src", "subprojects/pgwire", "tests") for page in (servers.ROOT / folder).glob("**/*.md" if folder != "." else "*.md"))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(servers.ROOT)) for page in PAGES])
