@@ -26,6 +26,11 @@ void statements_remove(struct server_statements *statements, uint64_t id);
 /* The server still has what statements_add put out: the Close for it was never read. */
 void statements_restore(struct server_statements *statements, uint64_t id);
 void statements_clear(struct server_statements *statements);
+/* All are to be forgotten by a message that may be skipped: what was there, for the caller, who
+ * destroys it. Put back, they are behind those of now, in their order. */
+struct server_statements *statements_take(struct server_statements *statements);
+void statements_put_back(struct server_statements *statements,
+                         const struct server_statements *taken);
 unsigned statements_count(const struct server_statements *statements); /* any thread */
 
 /* The name at the server into `out`; returns its length. Any thread. */

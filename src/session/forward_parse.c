@@ -110,38 +110,6 @@ static void forward_named_parse(struct session *session, const struct pgwire_par
         names_learn(session, statement, name);
 }
 
-/* The unnamed statement deallocates a name that the backends know by another: it deallocates one that
- * was made for that instead. True if it was passed on. */
-static bool forward_deallocate(struct session *session)
-{
-    static const char made[] = "pgrecall_deallocated";
-    static const char text[] = "DEALLOCATE pgrecall_deallocated";
-    struct query query;
-    unnamed_query_of(session, &query);
-    if (!session->statements.count || !query.scanned || session->own_names)
-        return false;
-    struct slice name = statement_deallocated(query.canonical);
-    struct client_statement *known = name.len ? table_remove(&session->statements, name) : NULL;
-    if (!known)
-        return false;
-    struct owed_entry *entry = owed_push(&session->owed, 'C', OWED_LOCAL); /* says nothing */
-    ASSERT(entry != NULL);
-    entry->name = mem_text_n(name.data, name.len);
-    entry->statement = known->statement;
-    entry->version = known->version;
-    mem_free(known);
-    uint8_t space[64];
-    struct pgwire_writer writer = pgwire_writer_of(space, sizeof(space));
-    pgwire_write_target(&writer, 'C', 'S',
-                        (struct pgwire_slice){(const uint8_t *)made, sizeof(made) - 1});
-    forward_put(session, space, writer.len);
-    ASSERT(owed_push(&session->owed, 'C', OWED_DISCARD) != NULL);
-    names_put_parse(session, slice_of_text(made), slice_of("", 0), slice_of("", 0));
-    ASSERT(owed_push(&session->owed, 'P', OWED_DISCARD) != NULL);
-    names_put_parse(session, slice_of("", 0), slice_of_text(text), slice_of("", 0));
-    return true;
-}
-
 void forward_parse(struct session *session, const struct pgwire_frame *frame, const uint8_t *data)
 {
     struct pgwire_parse parse;
@@ -163,8 +131,7 @@ void forward_parse(struct session *session, const struct pgwire_frame *frame, co
         entry->unnamed = true;
         return;
     }
-    if (!forward_deallocate(session))
-        forward_put(session, data, frame->len);
+    forward_put(session, data, frame->len);
     entry = owed_push(&session->owed, 'P', OWED_FORWARD);
     ASSERT(entry != NULL);
     entry->unnamed = true;

@@ -86,6 +86,52 @@ static void forward_sql_bind(struct session *session, const struct pgwire_bind *
     ASSERT(owed_push(&session->owed, 'B', OWED_FORWARD) != NULL);
 }
 
+static void put_bind(struct session *session, const struct pgwire_bind *bind,
+                     struct slice statement)
+{
+    size_t room = bind->portal.len + bind->arguments.len + STATEMENT_NAME_MAX + MESSAGE_EXTRA;
+    struct pgwire_writer writer =
+        pgwire_writer_of(buf_reserve(&session->host->compose, room), room);
+    pgwire_write_bind(&writer, bind->portal, session_wire(statement), bind->arguments);
+    ASSERT(!writer.overflow);
+    buf_added(&session->host->compose, writer.len);
+}
+
+/* A DEALLOCATE of a name that the backends know by another: one that was made for it takes its place,
+ * deallocated by the unnamed statement, of which the Bind is then. True if that was done. */
+static bool bind_deallocates(struct session *session, const struct pgwire_bind *bind,
+                             const struct query *query)
+{
+    static const char made[] = "pgrecall_deallocated";
+    static const char text[] = "DEALLOCATE pgrecall_deallocated";
+    static const uint8_t requests[] = {'C', 'P', 'P'};
+    if (!session->statements.count || !query->scanned || session->own_names)
+        return false;
+    struct slice name = statement_deallocated(query->canonical);
+    struct client_statement *known = name.len ? table_remove(&session->statements, name) : NULL;
+    if (!known)
+        return false;
+    uint8_t space[MESSAGE_EXTRA];
+    struct pgwire_writer writer = pgwire_writer_of(space, sizeof(space));
+    pgwire_write_target(&writer, 'C', 'S',
+                        (struct pgwire_slice){(const uint8_t *)made, sizeof(made) - 1});
+    ASSERT(!writer.overflow);
+    forward_put(session, space, writer.len);
+    names_put_parse(session, slice_of_text(made), slice_of("", 0), slice_of("", 0));
+    names_put_parse(session, slice_of("", 0), slice_of_text(text), slice_of("", 0));
+    session->server->unnamed_statement = 0;
+    for (unsigned i = 0; i < ARRAY_COUNT(requests); i++)
+        ASSERT(owed_push(&session->owed, requests[i], OWED_DISCARD) != NULL);
+    put_bind(session, bind, slice_of("", 0));
+    struct owed_entry *entry = owed_push(&session->owed, 'B', OWED_FORWARD);
+    ASSERT(entry != NULL);
+    entry->name = mem_text_n(name.data, name.len);
+    entry->statement = known->statement;
+    entry->version = known->version;
+    mem_free(known);
+    return true;
+}
+
 static void refuse_changed(struct session *session)
 {
     forward_refuse(session, "0A000", "cached plan must not change result type", slice_of("", 0),
@@ -151,19 +197,16 @@ void forward_bind(struct session *session, const struct pgwire_frame *frame, con
     note_portal(session, session_slice(bind.portal), harmless);
     if (!bind.portal.len)
         set_bound_changes(session, changes);
-    if (named && !named->own) {
-        char name[STATEMENT_NAME_MAX];
-        size_t room = bind.portal.len + bind.arguments.len + STATEMENT_NAME_MAX + MESSAGE_EXTRA;
-        struct pgwire_writer writer =
-            pgwire_writer_of(buf_reserve(&session->host->compose, room), room);
-        pgwire_write_bind(&writer, bind.portal,
-                          session_wire(names_at_server(named->statement->id, name)),
-                          bind.arguments);
-        ASSERT(!writer.overflow);
-        buf_added(&session->host->compose, writer.len);
-    } else {
+    if (UNLIKELY(verdict->effects & EFFECT_NAMES) && named && !named->own)
+        names_ensure(session,
+                     named->statement); /* the backend was made to forget it: own_names.c */
+    char name[STATEMENT_NAME_MAX];
+    if (UNLIKELY(verdict->effects & EFFECT_DEALLOCATE) && bind_deallocates(session, &bind, &query))
+        return;
+    if (named && !named->own)
+        put_bind(session, &bind, names_at_server(named->statement->id, name));
+    else
         forward_put(session, data, frame->len);
-    }
     struct owed_entry *entry = owed_push(&session->owed, 'B', OWED_FORWARD);
     ASSERT(entry != NULL);
     uint64_t wanted = realm_wanted(session->database->realm);

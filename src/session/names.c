@@ -163,6 +163,12 @@ void forward_settle(struct session *session, struct owed_entry *entry, bool fail
         return;
     }
     struct server_statements *on_server = session->server ? session->server->statements : NULL;
+    if (entry->source == OWED_DISCARD && entry->request != 'D' &&
+        (entry->name || entry->forgotten)) {
+        if (session->server)
+            names_not_owned(session, entry);
+        return;
+    }
     if (entry->request == 'P') {
         if (entry->statement && on_server && entry->source != OWED_LOCAL)
             statements_remove(on_server, entry->statement->id);
@@ -178,7 +184,7 @@ void forward_settle(struct session *session, struct owed_entry *entry, bool fail
     } else if (entry->request == 'C' && entry->source == OWED_DISCARD) {
         if (on_server && entry->version)
             statements_restore(on_server, entry->version);
-    } else if (entry->request == 'C' && entry->name && entry->statement) {
+    } else if ((entry->request == 'C' || entry->request == 'B') && entry->statement) {
         struct client_statement *again = mem_zero(1, sizeof(*again));
         again->statement = statement_ref(entry->statement);
         again->version = entry->version;

@@ -41,6 +41,10 @@ void names_settle(struct session *session);
  * keeps it from then on. Nothing happens a second time. */
 void names_own(struct session *session);
 
+/* What names_own has asked for was refused, or skipped behind an error. `entry`: one that has a name, or has
+ * statements that were to be forgotten. */
+void names_not_owned(struct session *session, const struct owed_entry *entry);
+
 /* True if a name that is not known here may be known to the backend: SQL, or code, has made it. */
 static inline bool names_may_be_sql(const struct session *session)
 {

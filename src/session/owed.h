@@ -24,6 +24,7 @@ enum owed_source {
 };
 
 struct statement;
+struct server_statements;
 struct setting_changes;
 
 struct owed_entry {
@@ -39,13 +40,15 @@ struct owed_entry {
     bool learns; /* discarded D: what its statement's result looks like at this backend */
     uint8_t status; /* of a replay: the transaction status behind it */
     uint32_t text_len;
-    char *name;                  /* P, B, C: the client's name, ours; NULL: none */
-    struct statement *statement; /* P, C: what the name stands (stood) for, a reference */
+    char *name; /* P, B, C: the client's name, ours; NULL: none */
+    struct statement
+        *statement; /* P, C, B of DEALLOCATE: what the name stands (stood) for, a reference */
     uint64_t
         version; /* C, B: catalog version of the client's name; discarded C: id of the statement */
     uint64_t on_server; /* B, D: the shared statement it asks the backend for; 0: none */
     uint8_t *text;      /* LOCAL, REPLACE: whole messages, ours */
-    struct setting_changes *changes; /* Q, E: what it will have set, ours; NULL: nothing */
+    struct server_statements *forgotten; /* discarded E: what the backend forgets by it, ours */
+    struct setting_changes *changes;     /* Q, E: what it will have set, ours; NULL: nothing */
 };
 
 enum {

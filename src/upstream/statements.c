@@ -126,6 +126,31 @@ void statements_clear(struct server_statements *statements)
     note_count(statements);
 }
 
+struct server_statements *statements_take(struct server_statements *statements)
+{
+    struct server_statements *taken = statements_create(statements->max);
+    struct link *first;
+    while ((first = link_first(&statements->recent)) != NULL) {
+        link_remove(first);
+        link_append(&taken->recent, first);
+    }
+    taken->by_id = statements->by_id;
+    note_count(taken);
+    table_init(&statements->by_id);
+    note_count(statements);
+    return taken;
+}
+
+void statements_put_back(struct server_statements *statements,
+                         const struct server_statements *taken)
+{
+    LINK_EACH (&taken->recent, at) {
+        const struct statement *statement = CONTAINER_OF(at, struct statement, link);
+        statements_restore(statements, statement->id);
+        statements_set_result(statements, statement->id, statement->result_hash);
+    }
+}
+
 unsigned statements_count(const struct server_statements *statements)
 {
     return atomic_load_explicit(&statements->count, memory_order_relaxed);

@@ -142,6 +142,23 @@ script("named: survives a rollback", go(one("begin"), S), go(P(READ, "a"), S), g
 script("named: DEALLOCATE", go(P(READ, "a"), S), q("deallocate a"), go(B([], "a"), E(), S), q("deallocate a"))
 script("named: DEALLOCATE ALL", go(P(READ, "a"), P("select 2", "b"), S), q("deallocate all"), go(B([], "a"), E(), S), go(B([], "b"), E(), S))
 script("named: DEALLOCATE in the extended protocol", go(P(READ, "a"), S), go(one("deallocate a"), S), go(B([], "a"), E(), S))
+script("named: DEALLOCATE in a failed block", go(P(READ, "a"), S), q("begin"), q(BAD), go(one("deallocate a"), S), q("deallocate a"), q("rollback"), go(B([], "a"), E(), S))
+script("named: DEALLOCATE, parsed but not executed", go(P(READ, "a"), S), go(P("deallocate a"), S), go(B([], "a"), E(), S), go(P("deallocate a"), DS(), S), go(B([], "a"), E(), S))
+script("named: DEALLOCATE by a named statement", go(P(READ, "a"), P("deallocate a", "d"), S), go(B([], "d"), DP(), E(), S), go(B([], "a"), S), go(B([], "d"), E(), S))
+script("named: DEALLOCATE of itself", go(P("deallocate d", "d"), S), go(B([], "d"), E(), S), go(B([], "d"), E(), S))
+script("named: DEALLOCATE executed again", go(P(READ, "a"), S), go(P("deallocate a"), B(), E(), S), go(B(), E(), S), go(P(READ, "a"), S), go(B(), E(), S), go(B([], "a"), E(), S))
+script("named: DEALLOCATE behind an error", go(P(READ, "a"), S), go(one(BAD), one("deallocate a"), S), go(B([], "a"), E(), S))
+script("named: DEALLOCATE with a wrong Bind", go(P(READ, "a"), S), go(P("deallocate a"), B(["1"]), E(), S), go(B([], "a"), E(), S))
+DDL = "comment on table trap is 'x'"
+script("sql names: PREPARE skipped behind an error", go(P("show work_mem", "a"), S), go(B([], "a"), E(), S), go(one(BAD), one("prepare b as select 1"), S),
+       *[go(B([], "a"), E(), S)] * 3, q("prepare b as select 1"), go(B([], "a"), E(), S), q("discard all"))
+script("sql names: PREPARE skipped behind an error, in a block", go(P("show work_mem", "a"), P("rollback", "r"), S), go(B([], "a"), E(), S), q("begin"),
+       go(one(BAD), one("prepare b as select 1"), S), go(B([], "r"), E(), S), *[go(B([], "a"), E(), S)] * 3, q("discard all"))
+script("sql names: PREPARE by a statement from before DDL", go(P("prepare b as select 1", "a"), S), q(DDL), go(B([], "a"), E(), S), q("execute b"), go(B([], "a"), E(), S), q("discard all"))
+script("sql names: EXECUTE of a statement from before DDL", go(P(READ, "a"), P(READ_1, "c"), S), q(DDL), q("execute a"), q("execute c (2)"), go(B(["1"], "c"), E(), S), q("deallocate c"), q("discard all"))
+script("sql names: a name from before DDL is taken", go(P(READ, "a"), S), q(DDL), q("prepare a as select 1"), go(P("select 2", "a"), S), q("discard all"))
+script("sql names: one from before DDL is wrong by now", q("create table trap_gone (a int)"), go(P("select a from trap_gone", "a"), P(READ, "b"), S), q("drop table trap_gone"),
+       q("execute b"), go(B([], "a"), E(), S), go(B([], "b"), E(), S), q("discard all"))
 script("named: DISCARD ALL", go(P(READ, "a"), S), q("discard all"), go(B([], "a"), E(), S))
 script("named: DISCARD ALL in a pipeline", go(P(READ, "a"), S), go(one("discard all"), S), go(B([], "a"), E(), S), q(READ))
 script("named: DISCARD ALL in a block", q("begin"), q("discard all"), q("rollback"), q(READ))

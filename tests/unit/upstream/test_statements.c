@@ -66,6 +66,30 @@ static void a_limit_of_zero_holds_one(void **state)
     statements_destroy(statements);
 }
 
+static void what_is_taken_can_be_put_back(void **state)
+{
+    (void)state;
+    struct server_statements *statements = statements_create(2);
+    statements_add(statements, 1);
+    statements_add(statements, 2);
+    statements_set_result(statements, 1, 77);
+    struct server_statements *taken = statements_take(statements);
+    assert_int_equal(statements_count(statements), 0);
+    assert_false(statements_touch(statements, 1));
+    assert_int_equal(statements_add(statements, 3), 0);
+    statements_put_back(statements, taken);
+    statements_destroy(taken);
+    assert_int_equal(statements_count(statements), 3);
+    assert_int_equal(statements_result(statements, 1), 77);
+    assert_int_equal(statements_add(statements, 4), 1); /* behind those of now, in their order */
+    taken = statements_take(statements);
+    statements_destroy(statements_take(statements));
+    statements_put_back(statements, taken);
+    statements_destroy(taken);
+    assert_true(statements_touch(statements, 4));
+    statements_destroy(statements);
+}
+
 static void names_are_made_of_ids(void **state)
 {
     (void)state;
@@ -81,8 +105,11 @@ static void names_are_made_of_ids(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(knows_what_was_added),  cmocka_unit_test(evicts_the_least_recently_used),
-        cmocka_unit_test(clear_forgets_all),     cmocka_unit_test(a_limit_of_zero_holds_one),
+        cmocka_unit_test(knows_what_was_added),
+        cmocka_unit_test(evicts_the_least_recently_used),
+        cmocka_unit_test(clear_forgets_all),
+        cmocka_unit_test(a_limit_of_zero_holds_one),
+        cmocka_unit_test(what_is_taken_can_be_put_back),
         cmocka_unit_test(names_are_made_of_ids),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
