@@ -115,10 +115,10 @@ class Lab:
     def warm(self, *clients):
         """Waits until each of these sessions, or else a new one, has its reads cached."""
         for client in clients or [self.connect()]:
-            assert servers.wait_until(lambda c=client: self.is_caching(c), 8, 0.02), (
+            assert servers.wait_until(lambda c=client: self.is_caching(c), 20, 0.02), (
                 f"nothing is cached: {self.why(CANARY)} {self.proxy.cache()}\n{self.proxy.log()[-1500:]}")
 
-    def cached(self, client, sql, seconds=3):
+    def cached(self, client, sql, seconds=20):
         """Asserts that `sql` of this session becomes a hit; its rows."""
         rows = []
 
@@ -139,7 +139,7 @@ class Lab:
             messages[:], lines = self.reaches(sql, lambda: client.ask(request))
             return lines == 0
 
-        assert servers.wait_until(is_hit, 5, 0.05), f"not cached: {sql}\n{self.why(sql)}"
+        assert servers.wait_until(is_hit, 20, 0.05), f"not cached: {sql}\n{self.why(sql)}"
         return list(messages)
 
     def never_cached(self, client, sql, times=3):

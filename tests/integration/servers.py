@@ -73,7 +73,7 @@ def wait_for_port(port, seconds=20, process=None):
     return False
 
 
-def wait_until(condition, seconds=10, pause=0.05):
+def wait_until(condition, seconds=20, pause=0.05):
     """True as soon as the condition holds. It is asked for often at first, then every `pause` seconds."""
     end = time.monotonic() + seconds
     delay = min(0.002, pause)

@@ -101,7 +101,7 @@ def test_a_deferred_trigger_runs_behind_the_answer(ready):
     lab, writer, reader = ready
     writer.query("create constraint trigger later after update on x initially deferred for each row execute function copied()")
     for read in (X, Y, Z):
-        lab.cached(reader, read, 5)
+        lab.cached(reader, read)
     writer.query("begin")
     writer.query("select run('update x set a = a + 1')")
     writer.query("commit")

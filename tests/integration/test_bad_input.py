@@ -203,7 +203,7 @@ def bad_proxy(postgres):
     descriptors = proxy.descriptors()
     yield proxy
     try:
-        assert servers.wait_until(lambda: proxy.descriptors() <= descriptors + 5, 15), "connections leak"
+        assert servers.wait_until(lambda: proxy.descriptors() <= descriptors + 5, 20), "connections leak"
         with proxy.connect() as client:
             assert client.query("select 1") == [["1"]]
     finally:

@@ -36,7 +36,7 @@ def eventually_hits(client, sql, proxy):
         client.query(sql)
         return servers.hits(proxy.cache()) > before
 
-    return servers.wait_until(is_hit, 10, 0.1)
+    return servers.wait_until(is_hit, 20, 0.1)
 
 
 @pytest.mark.parametrize("ask", [wire.query, wire.extended], ids=["simple", "extended"])
@@ -164,7 +164,7 @@ def test_explain_cache_says_why(proxy, table):
         ("update cached set v = 1", "writes"),
         ("select * from pg_class", "system"),
     ):
-        assert servers.wait_until(lambda: expected in str(proxy.console(f"EXPLAIN CACHE {sql}")).lower(), 5), (
+        assert servers.wait_until(lambda: expected in str(proxy.console(f"EXPLAIN CACHE {sql}")).lower(), 20), (
             sql, proxy.console(f"EXPLAIN CACHE {sql}"))
     assert "cached" in str(proxy.console("EXPLAIN CACHE select v from cached where id = 1"))
 

@@ -84,7 +84,7 @@ def wait_for_redis(proxy):
     def state():
         return {row["name"]: row["value"] for row in proxy.console("SHOW CACHE")}["redis_state"]
 
-    assert servers.wait_until(lambda: state() == "up", 10), state()
+    assert servers.wait_until(lambda: state() == "up", 20), state()
 
 
 @pytest.mark.parametrize("in_block", [False, True])
@@ -126,7 +126,7 @@ def test_a_unit_that_waits_is_skipped_to_its_end(make_proxy, postgres, kind):
         waiter.send(unit[:half])
         if kind in ("query", "extended", "batch"):
             waiter.send(unit[half:])
-        assert servers.wait_until(lambda: any(row["state"] == "waiting" for row in proxy.console("SHOW CLIENTS")), 10)
+        assert servers.wait_until(lambda: any(row["state"] == "waiting" for row in proxy.console("SHOW CLIENTS")), 20)
         cancel(proxy.port, waiter.pid, waiter.key)
         if kind == "long query":
             waiter.send(unit[half:])
@@ -141,7 +141,7 @@ def test_a_unit_that_waits_is_skipped_to_its_end(make_proxy, postgres, kind):
 
 def cancel_waiter(proxy, waiter, unit):
     waiter.send(unit)
-    assert servers.wait_until(lambda: any(row["state"] == "waiting" for row in proxy.console("SHOW CLIENTS")), 10)
+    assert servers.wait_until(lambda: any(row["state"] == "waiting" for row in proxy.console("SHOW CLIENTS")), 20)
     cancel(proxy.port, waiter.pid, waiter.key)
     is_cancelled(waiter, b"E")
 
@@ -267,7 +267,7 @@ def test_a_request_waits_no_longer_than_cancel_wait_timeout(make_proxy, postgres
     proxy = make_proxy(postgres, cancel_wait_timeout="1s", **KEEP)
     with proxy.connect() as client:
         client.send(wire.query("select pg_sleep(20)"))
-        assert servers.wait_until(lambda: running(postgres, "select pg_sleep(20)") == 1, 10)
+        assert servers.wait_until(lambda: running(postgres, "select pg_sleep(20)") == 1, 20)
         pid = int((postgres.data / "postmaster.pid").read_text().split()[0])
         os.kill(pid, 19)
         try:
@@ -324,7 +324,7 @@ def test_storms_hit_only_whom_they_mean(make_proxy, postgres):
     for client in idle:
         assert client.query("select 1") == [["1"]]
         client.close()
-    assert servers.wait_until(lambda: all(row["sv_active_cancel"] == "0" for row in proxy.console("SHOW POOLS")), 10)
+    assert servers.wait_until(lambda: all(row["sv_active_cancel"] == "0" for row in proxy.console("SHOW POOLS")), 20)
 
 
 # ---- keys -----------------------------------------------------------------------------------
@@ -387,7 +387,7 @@ def test_the_server_may_have_keys_of_any_length(make_proxy, postgres, length, pr
     proxy = make_proxy(postgres, databases={"*": f"host=127.0.0.1 port={between.port}"}, **KEEP)
     with proxy.connect(protocol=protocol) as client:
         client.send(wire.query("select pg_sleep(20), 'to be cancelled'"))
-        assert servers.wait_until(lambda: running(postgres, "%to be cancelled%") == 1, 10)
+        assert servers.wait_until(lambda: running(postgres, "%to be cancelled%") == 1, 20)
         cancel(proxy.port, client.pid, client.key)
         is_cancelled(client)
         assert client.query("select 1") == [["1"]]
@@ -401,7 +401,7 @@ def test_a_server_without_keys_cannot_be_cancelled_and_is_used_all_the_same(make
     proxy = make_proxy(postgres, databases={"*": f"host=127.0.0.1 port={between.port}"}, **KEEP)
     with proxy.connect() as client:
         client.send(wire.query("select pg_sleep(2), 'not cancelled'"))
-        assert servers.wait_until(lambda: running(postgres, "%not cancelled%") == 1, 10)
+        assert servers.wait_until(lambda: running(postgres, "%not cancelled%") == 1, 20)
         cancel(proxy.port, client.pid, client.key)
         assert wire.rows_of(client.read_until(b"Z")) == [["", "not cancelled"]]
     proxy.stop()

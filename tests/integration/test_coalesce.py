@@ -90,7 +90,7 @@ def test_old_not_new_for_a_reader_who_asks_after_a_write_while_a_fetch_is_under_
     first, writer, second = lab.connect(), lab.connect(), lab.connect()
     running = f"select count(*) from pg_stat_activity where state = 'active' and query = $q${read}$q$"
     first.send(wire.query(read))
-    assert servers.wait_until(lambda: lab.behind(running) == [["1"]], 10, 0.005)
+    assert servers.wait_until(lambda: lab.behind(running) == [["1"]], 20, 0.005)
     writer.query("update x set v = 7 where id = 1")
     second.send(wire.query(read))
     assert answers([second])[0][0][0] == "7"

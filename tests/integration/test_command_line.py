@@ -63,7 +63,7 @@ def test_a_dsn_is_enough(postgres):
                 with wire.Wire(console, database="pgrecall") as admin:
                     return any(row["name"] == "hits_memory" and int(row["value"]) > 0 for row in admin.table("SHOW CACHE"))
 
-            assert servers.wait_until(is_cached, 15)
+            assert servers.wait_until(is_cached, 20)
     finally:
         process.send_signal(signal.SIGTERM)
         _, log = process.communicate(timeout=30)
@@ -102,7 +102,7 @@ def test_a_signal_ends_it_with_clients_connected(make_proxy, postgres, number):
 def test_reload_by_signal(make_proxy, postgres):
     proxy = make_proxy(postgres, default_pool_size=3)
     # It listens a moment before it watches for signals.
-    assert servers.wait_until(lambda: "pgrecall is up" in proxy.log(), 10)
+    assert servers.wait_until(lambda: "pgrecall is up" in proxy.log(), 20)
     proxy.options["default_pool_size"] = 4
     proxy.write_config()
     proxy.process.send_signal(signal.SIGHUP)
@@ -110,4 +110,4 @@ def test_reload_by_signal(make_proxy, postgres):
     def is_reloaded():
         return {row["key"]: row["value"] for row in proxy.console("SHOW CONFIG")}["default_pool_size"] == "4"
 
-    assert servers.wait_until(is_reloaded, 10)
+    assert servers.wait_until(is_reloaded, 20)

@@ -97,7 +97,7 @@ def test_statistics_count(proxy):
     queries, sent = count()
     for _ in range(10):
         proxy.query("select clock_timestamp()")
-    assert servers.wait_until(lambda: count()[0] - queries >= 10, 5)
+    assert servers.wait_until(lambda: count()[0] - queries >= 10, 20)
     assert count()[1] > sent
 
 

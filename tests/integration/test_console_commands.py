@@ -141,7 +141,7 @@ def test_pools_add_up(small):
     try:
         for client in clients[:7]:
             client.send(wire.query("begin; select pg_sleep(0)"))
-        assert servers.wait_until(lambda: pool_of(small)["cl_waiting"] == 5, 10)
+        assert servers.wait_until(lambda: pool_of(small)["cl_waiting"] == 5, 20)
         pool = pool_of(small)
         assert (pool["cl_active"], pool["sv_active"], pool["sv_idle"]) == (7, 2, 0)
         rows = [row for row in small.console("SHOW CLIENTS") if row["database"] == "postgres"]
@@ -157,7 +157,7 @@ def test_pools_add_up(small):
     finally:
         for client in clients:
             client.abort()
-    assert servers.wait_until(lambda: pool_of(small)["cl_active"] == 0, 5)
+    assert servers.wait_until(lambda: pool_of(small)["cl_active"] == 0, 20)
     assert pool_of(small)["cl_waiting"] == 0
 
 
@@ -240,7 +240,7 @@ def test_averages_are_of_the_last_period(small):
             return average() > 10
 
         assert servers.wait_until(is_seen, 20, 0)
-    assert servers.wait_until(lambda: average() == 0, 5)
+    assert servers.wait_until(lambda: average() == 0, 20)
     totals = {row["name"]: int(row["value"]) for row in small.console("SHOW TOTALS")}
     assert totals["total_query_count"] > 10
 
@@ -265,7 +265,7 @@ def two_tables(proxy, postgres):
 
 def warm(proxy, client, *statements):
     for sql in statements:
-        assert servers.wait_until(lambda: count_of(proxy, "hits_memory", lambda: client.query(sql)) == 1, 10, 0.05)
+        assert servers.wait_until(lambda: count_of(proxy, "hits_memory", lambda: client.query(sql)) == 1, 20, 0.05)
 
 
 def test_flush_drops_everything(proxy, two_tables):
@@ -295,7 +295,7 @@ def test_flush_table_drops_what_depends_on_it(proxy, two_tables):
 def test_flush_memory_keeps_redis(proxy_redis):
     sql = "select bbalance from pgbench_branches where bid = 1"
     with proxy_redis.connect() as client:
-        assert servers.wait_until(lambda: count_of(proxy_redis, "hits_memory", lambda: client.query(sql)) == 1, 10, 0.05)
+        assert servers.wait_until(lambda: count_of(proxy_redis, "hits_memory", lambda: client.query(sql)) == 1, 20, 0.05)
         proxy_redis.console("FLUSH MEMORY")
         assert count_of(proxy_redis, "hits_redis", lambda: client.query(sql)) == 1
         proxy_redis.console("FLUSH")

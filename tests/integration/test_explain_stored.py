@@ -175,7 +175,7 @@ def test_a_client_that_leaves_while_redis_is_asked_leaves_nothing(with_redis, pi
             unit = wire.parse("select pg_backend_pid()") + wire.bind() + wire.execute() + unit
         leaves.send(unit)
         assert redis.asked.wait(10)
-    assert servers.wait_until(lambda: not [row for row in proxy.console("SHOW CLIENTS") if row["database"] == "postgres"], 10)
+    assert servers.wait_until(lambda: not [row for row in proxy.console("SHOW CLIENTS") if row["database"] == "postgres"], 20)
 
 
 def test_a_console_that_leaves_while_redis_is_asked_leaves_nothing(with_redis):

@@ -245,7 +245,7 @@ def test_clients_killed_under_load(make_proxy, postgres):
             else:
                 client.socket.close()
     load.result()
-    assert servers.wait_until(lambda: proxy.descriptors() <= descriptors + 10, 15), "connections leak"
+    assert servers.wait_until(lambda: proxy.descriptors() <= descriptors + 10, 20), "connections leak"
     # Nothing of theirs is left on the server: no lock, no open transaction.
     assert servers.wait_until(
         lambda: postgres.query("select count(*) from pg_stat_activity where state like 'idle in transaction%'") == [["0"]], 10)
@@ -262,11 +262,11 @@ def test_no_descriptor_for_a_connection(make_proxy, postgres):
     few = proxy.descriptors() + 4
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (few, before[1]))
     clients = [socket.create_connection(("127.0.0.1", proxy.port)) for _ in range(20)]
-    assert servers.wait_until(lambda: "out of file descriptors" in proxy.log(), 10)
+    assert servers.wait_until(lambda: "out of file descriptors" in proxy.log(), 20)
     time.sleep(1)
     assert proxy.log().count("out of file descriptors") < 100
     for client in clients:
         client.close()
-    assert servers.wait_until(lambda: proxy.descriptors() < few, 10)
+    assert servers.wait_until(lambda: proxy.descriptors() < few, 20)
     assert proxy.query("select 2") == [["2"]]
     resource.prlimit(pid, resource.RLIMIT_NOFILE, before)

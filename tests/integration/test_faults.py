@@ -102,7 +102,7 @@ def test_a_health_check_at_a_frozen_server_hands_out_nothing(make_proxy, own_pos
         servers.time.sleep(0.3)  # the connection is no more a fresh one
         with frozen(postgres):
             client.send(wire.query("select clock_timestamp()"))
-            assert servers.wait_until(lambda: any(row["sv_tested"] != "0" for row in proxy.console("SHOW POOLS")), 5)
+            assert servers.wait_until(lambda: any(row["sv_tested"] != "0" for row in proxy.console("SHOW POOLS")), 20)
             assert last_error(client) == "08P01"
     works_again(proxy)
 
@@ -215,7 +215,7 @@ def test_no_descriptor_for_a_server_connection(make_proxy, postgres):
         before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (proxy.descriptors(), before[1]))
         client.send(wire.query("select clock_timestamp()"))
-        assert servers.wait_until(lambda: "Too many open files" in proxy.log() or "out of file" in proxy.log(), 10)
+        assert servers.wait_until(lambda: "Too many open files" in proxy.log() or "out of file" in proxy.log(), 20)
         assert console.query("show version")
         assert holder.query("select 1 from (select clock_timestamp()) c") == [["1"]]
         holder.query("commit")

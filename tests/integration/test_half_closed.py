@@ -135,9 +135,9 @@ def test_what_an_absent_client_only_reads_is_cancelled(make_proxy, postgres, kin
     make_known(proxy)
     client = connect(proxy, kind)
     client.send(wire.query(LONG))
-    assert servers.wait_until(lambda: running(postgres, "%abandoned") == 1, 10)
+    assert servers.wait_until(lambda: running(postgres, "%abandoned") == 1, 20)
     leave(client, how)
-    assert servers.wait_until(lambda: running(postgres, "%abandoned") == 0, 15)
+    assert servers.wait_until(lambda: running(postgres, "%abandoned") == 0, 20)
     assert proxy.query("select 1") == [["1"]]
 
 
@@ -148,9 +148,9 @@ def test_what_an_absent_client_reads_in_a_block_is_cancelled(make_proxy, postgre
     client = proxy.connect()
     client.query("begin; insert into absent values (1)")
     client.send(wire.query(LONG))
-    assert servers.wait_until(lambda: running(postgres, "%abandoned") == 1, 10)
+    assert servers.wait_until(lambda: running(postgres, "%abandoned") == 1, 20)
     client.close()
-    assert servers.wait_until(lambda: running(postgres, "%abandoned") == 0, 15)
+    assert servers.wait_until(lambda: running(postgres, "%abandoned") == 0, 20)
     assert proxy.query("select count(*) from absent") == [["0"]]
     proxy.stop()
     postgres.query("drop table absent")
@@ -165,9 +165,9 @@ def test_what_an_absent_client_writes_is_done(make_proxy, postgres, kind, how, c
     make_known(proxy)
     client = connect(proxy, kind)
     client.send(wire.query("insert into absent select 1 from pg_sleep(2.5)"))
-    assert servers.wait_until(lambda: running(postgres, "insert into absent%") == 1, 10)
+    assert servers.wait_until(lambda: running(postgres, "insert into absent%") == 1, 20)
     leave(client, how)
-    assert servers.wait_until(lambda: postgres.query("select n from absent") == [["1"]], 10)
+    assert servers.wait_until(lambda: postgres.query("select n from absent") == [["1"]], 20)
     proxy.stop()
     postgres.query("drop table absent")
 
@@ -184,9 +184,9 @@ def test_who_is_gone_leaves_the_queue(make_proxy, postgres, how):
         holder.query("begin; select clock_timestamp()")
         client = proxy.connect()
         client.send(wire.query("insert into absent values (1)"))
-        assert servers.wait_until(lambda: waiting() == 1, 10)
+        assert servers.wait_until(lambda: waiting() == 1, 20)
         leave(client, how)
-        assert servers.wait_until(lambda: waiting() == 0, 15)
+        assert servers.wait_until(lambda: waiting() == 0, 20)
         holder.query("commit")
     assert proxy.query("select count(*) from absent") == [["0"]]
     proxy.stop()

@@ -369,7 +369,7 @@ def test_write_that_waits_keeps_its_key_closed_and_no_other(lab):
     blocker = lab.direct()
     blocker.query("begin; select * from x where id = 1 for update")
     with hazard.in_background(lambda: lab.connect().query("update x set v = 7 where id = 1")):
-        assert servers.wait_until(lambda: hazard.locks_waiting(lab) > 0, 8, 0.02)
+        assert servers.wait_until(lambda: hazard.locks_waiting(lab) > 0, 20, 0.02)
         _, lines = lab.reaches(near, lambda: reader.query(near))
         assert lines == 1
         _, lines = lab.reaches(far, lambda: reader.query(far))

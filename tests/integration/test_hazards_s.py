@@ -311,7 +311,7 @@ def test_S22_iso_not_german_after_alter_role_for_who_reconnects(lab, scope, thro
         assert lab.direct("alice").query("select d from x") == GERMAN
         if through:
             # The control connection looks at once, but nobody waits for it: see the next test.
-            assert servers.wait_until(lambda: reconnected(lab) == GERMAN, 5)
+            assert servers.wait_until(lambda: reconnected(lab) == GERMAN, 20)
             for _ in range(3):
                 assert reconnected(lab) == GERMAN
         else:
@@ -320,7 +320,7 @@ def test_S22_iso_not_german_after_alter_role_for_who_reconnects(lab, scope, thro
     finally:
         change(f"alter {scope} reset datestyle")
     if through:
-        assert servers.wait_until(lambda: reconnected(lab) == ISO, 5)
+        assert servers.wait_until(lambda: reconnected(lab) == ISO, 20)
         for _ in range(3):
             assert reconnected(lab) == ISO
 
@@ -339,7 +339,7 @@ def test_S22_iso_not_german_at_once(lab):
         assert reconnected(lab) == GERMAN
     finally:
         admin.query("alter role alice reset datestyle")
-        servers.wait_until(lambda: reconnected(lab) == ISO, 5)
+        servers.wait_until(lambda: reconnected(lab) == ISO, 20)
 
 
 @pytest.mark.parametrize("through", [True, False], ids=["through pgrecall", "behind its back"])
@@ -365,7 +365,7 @@ def test_S35_german_rows_under_the_iso_key_after_alter_system(lab, through):
         assert servers.wait_until(lambda: lab.direct().query("select d from x") == ISO)
     # Nothing German is left in the cache for those who are told ISO.
     assert servers.wait_until(lambda: lab.connect().query("select d from x") == ISO)
-    assert servers.wait_until(lambda: lab.connect().parameters["DateStyle"].startswith("ISO"), 5)
+    assert servers.wait_until(lambda: lab.connect().parameters["DateStyle"].startswith("ISO"), 20)
     lab.warm()
     lab.behind("select pg_reload_conf()")
 

@@ -173,7 +173,7 @@ def test_T06_the_backend_is_killed_after_it_committed(lab):
     writer.read_to_end()
     for _ in range(5):
         assert reader.query(READ) == [["2"]]
-    lab.cached(reader, READ, 10)
+    lab.cached(reader, READ)
 
 
 def test_T06_the_answer_is_lost_before_the_commit_lands(lab):
@@ -198,7 +198,7 @@ def test_T06_the_answer_is_lost_before_the_commit_lands(lab):
     assert servers.wait_until(lambda: lab.behind(gone) == [["0"]], 20, 0.005)
     for _ in range(20):
         assert reader.query(READ) == lab.behind(READ)
-    lab.cached(reader, READ, 10)
+    lab.cached(reader, READ)
     assert reader.query(READ) == lab.behind(READ)
 
 
@@ -476,10 +476,10 @@ def test_a_function_that_is_replaced_while_its_caller_runs(lab, block):
     if block:
         caller.query("begin")
     with hazard.in_background(lambda: caller.query("select f()")):
-        assert servers.wait_until(lambda: hazard.locks_waiting(lab) == 1, 5, 0.01)
+        assert servers.wait_until(lambda: hazard.locks_waiting(lab) == 1, 20, 0.01)
         lab.connect().query(WRITING_G)
         keeper.query("select pg_advisory_unlock(7)")
-        assert servers.wait_until(lambda: lab.behind("select count(*) from pg_locks where not granted and objid = 8") == [["1"]], 5, 0.01)
+        assert servers.wait_until(lambda: lab.behind("select count(*) from pg_locks where not granted and objid = 8") == [["1"]], 20, 0.01)
         if block:
             lab.warm(reader)
             lab.cached(reader, READ)
@@ -514,7 +514,7 @@ def call_that_committed_what_it_was_not_known_to_write(lab, reader):
     caller, keeper = lab.proxy.connect(), lab.direct()
     keeper.query("select pg_advisory_lock(7), pg_advisory_lock(8)")
     caller.send(wire.query("call p()"))
-    assert servers.wait_until(lambda: hazard.locks_waiting(lab) == 1, 5, 0.01)
+    assert servers.wait_until(lambda: hazard.locks_waiting(lab) == 1, 20, 0.01)
     lab.connect().query(WRITING_G)
     for _ in range(20):
         assert reader.query(READ) == [["1"]]
@@ -545,4 +545,4 @@ def test_old_not_99_of_a_replaced_function_whose_callers_answer_is_lost(lab):
     keeper.query("select pg_advisory_unlock(8)")
     for _ in range(5):
         assert reader.query(READ) == [["99"]]
-    assert lab.cached(reader, READ, 10) == [["99"]]
+    assert lab.cached(reader, READ) == [["99"]]

@@ -298,7 +298,7 @@ def test_W_hits_are_back_soon_after_ddl(lab, step):
     reader = lab.setup(X + "create table y (b int)")
     lab.cached(reader, "select a from x")
     lab.run(lab.connect(), step)
-    lab.cached(reader, "select a from x", 4)
+    lab.cached(reader, "select a from x")
     lab.warm(lab.connect("alice"))
 
 

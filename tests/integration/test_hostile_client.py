@@ -56,7 +56,7 @@ def hostile_proxy(postgres):
     descriptors = proxy.descriptors()
     yield proxy
     try:
-        assert servers.wait_until(lambda: all_is_quiet(proxy), 15), proxy.console("SHOW SERVERS")
+        assert servers.wait_until(lambda: all_is_quiet(proxy), 20), proxy.console("SHOW SERVERS")
         assert proxy.descriptors() <= descriptors + 4, "descriptors leak"
     finally:
         try:

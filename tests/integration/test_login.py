@@ -180,7 +180,7 @@ def test_too_many_clients(make_proxy, postgres):
         except wire.ServerError:
             return False
 
-    assert servers.wait_until(fits, 5)
+    assert servers.wait_until(fits, 20)
     for client in clients:
         client.close()
 

@@ -50,7 +50,7 @@ def test_500_clients_on_5_server_connections(make_proxy, postgres, tmp_path):
     assert len(counts) == 500
     mean = sum(counts.values()) / 500
     assert min(counts.values()) > mean / 5, (min(counts.values()), mean)
-    assert servers.wait_until(lambda: clients_of(pool_row(proxy)) == 0, 10)
+    assert servers.wait_until(lambda: clients_of(pool_row(proxy)) == 0, 20)
 
 
 def test_clients_are_served_in_the_order_in_which_they_came(make_proxy, postgres):
@@ -151,10 +151,10 @@ def test_idle_server_connections_are_closed(make_proxy, postgres):
     threads = [threading.Thread(target=proxy.query, args=("select pg_sleep(0.3)",)) for _ in range(8)]
     for thread in threads:
         thread.start()
-    assert servers.wait_until(lambda: servers_of(pool_row(proxy)) >= 4, 5)
+    assert servers.wait_until(lambda: servers_of(pool_row(proxy)) >= 4, 20)
     for thread in threads:
         thread.join()
-    assert servers.wait_until(lambda: servers_of(pool_row(proxy)) == 0, 10), pool_row(proxy)
+    assert servers.wait_until(lambda: servers_of(pool_row(proxy)) == 0, 20), pool_row(proxy)
     assert proxy.query("select 1") == [["1"]]
 
 
@@ -176,7 +176,7 @@ def test_shutdown_by_the_console(make_proxy, postgres):
         proxy.console("SHUTDOWN")
     except (wire.Closed, OSError, wire.ServerError):
         pass
-    assert servers.wait_until(lambda: not proxy.is_alive(), 10)
+    assert servers.wait_until(lambda: not proxy.is_alive(), 20)
     proxy.stop()
 
 

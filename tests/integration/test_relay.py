@@ -48,7 +48,7 @@ def test_cancel_of_an_idle_client_hits_nobody(make_proxy, postgres):
         idle.query("select clock_timestamp()")
         for _ in range(5):
             busy.send(wire.query("select pg_sleep(0.3), 'undisturbed'"))
-            servers.wait_until(lambda: proxy.row_of(busy)["state"] == "active")
+            servers.wait_until(lambda: proxy.row_of(busy)["state"] == "active", 1)
             cancel(proxy.port, idle.pid, idle.key)
             assert wire.rows_of(busy.read_until(b"Z")) == [["", "undisturbed"]]
 

@@ -13,7 +13,7 @@ def lists(proxy):
 
 
 def is_one_left(proxy):
-    return servers.wait_until(lambda: lists(proxy)["configurations"] == 1, 10)
+    return servers.wait_until(lambda: lists(proxy)["configurations"] == 1, 20)
 
 
 def test_reloads_leave_one_configuration(make_proxy, postgres):

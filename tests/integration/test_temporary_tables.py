@@ -17,7 +17,7 @@ def pins(proxy):
 
 
 def is_free(proxy):
-    return servers.wait_until(lambda: not pins(proxy), 10)
+    return servers.wait_until(lambda: not pins(proxy), 20)
 
 
 USES = {

@@ -33,7 +33,7 @@ def test_query_timeout_ends_the_request_in_postgres_too(make_proxy, postgres):
     proxy = make_proxy(postgres, query_timeout="1s", default_pool_size=1, **KEEP)
     with proxy.connect() as client:
         ends_with(client, "57014", wire.query("select pg_sleep(100), 'too long'"))
-    assert servers.wait_until(lambda: running(postgres, "%too long%") == 0, 5)
+    assert servers.wait_until(lambda: running(postgres, "%too long%") == 0, 20)
     assert proxy.query("select 1") == [["1"]]
 
 
@@ -167,7 +167,7 @@ def test_server_reset_query_always(make_proxy, postgres):
     with proxy.connect() as client:
         for _ in range(3):
             client.query("select 1")
-    assert servers.wait_until(lambda: postgres.calls_of("%as reset%") >= 3, 5)
+    assert servers.wait_until(lambda: postgres.calls_of("%as reset%") >= 3, 20)
 
 
 @pytest.mark.parametrize("round_robin, expected", [(0, 1), (1, 3)])

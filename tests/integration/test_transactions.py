@@ -269,7 +269,7 @@ def test_a_client_that_waits_in_a_lazy_block_is_served_and_can_be_cancelled(make
     def begun(waiter):
         waiter.query("begin")
         waiter.send(wire.query("select pg_backend_pid()"))
-        assert servers.wait_until(lambda: "waiting" in str(proxy.console("SHOW CLIENTS")), 10)
+        assert servers.wait_until(lambda: "waiting" in str(proxy.console("SHOW CLIENTS")), 20)
         return waiter
 
     holder = proxy.connect()
@@ -400,7 +400,7 @@ def test_hits_keep_a_block_from_being_idle_and_a_lazy_block_may_be_idle(make_pro
         open_block.query(read)
         return not idle.is_silent(0.02)
 
-    assert servers.wait_until(idle_is_told, 10, 0)
+    assert servers.wait_until(idle_is_told, 20, 0)
     assert wire.errors_of(idle.read_to_end()) == ["25P03"]
     assert open_block.query(read) == lazy.query(read) == [["1"]]
     postgres.query("drop table patient")
@@ -467,7 +467,7 @@ def test_nothing_runs_when_a_block_that_failed_cannot_begin(make_proxy, postgres
     holder.query("select clock_timestamp()")
     client.query("begin /* fails */")
     client.send(wire.query("select clock_timestamp()"))
-    assert servers.wait_until(lambda: "waiting" in str(proxy.console("SHOW CLIENTS")), 10)
+    assert servers.wait_until(lambda: "waiting" in str(proxy.console("SHOW CLIENTS")), 20)
     canceller = wire.Wire(proxy.port, login=False)
     canceller.send(wire.cancel_request(client.pid, client.key))
     answer = client.read_until(b"Z")
