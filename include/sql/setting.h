@@ -18,7 +18,7 @@ enum setting_kind {
     SETTING_SET,         /* name to value, for the session */
     SETTING_RESET,       /* name to its default */
     SETTING_RESET_ALL,   /* all but the role and the session's user */
-    SETTING_LOCAL,       /* name, up to the end of the transaction */
+    SETTING_LOCAL,       /* name, up to the end of the transaction; value NULL: not known */
     SETTING_SAVEPOINT,   /* name: that of the savepoint, as in the next two */
     SETTING_RELEASE,     /* of a savepoint */
     SETTING_ROLLBACK_TO, /* a savepoint */

@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "upstream/prototype.h"
+
 struct server_statements;
 
 enum { STATEMENT_NAME_MAX = 48 };
@@ -15,9 +17,12 @@ void statements_destroy(struct server_statements *statements);
 
 /* True if the backend has it; moves it to the front. */
 bool statements_touch(struct server_statements *statements, uint64_t id);
-/* What the backend said of the columns of its result; 0: not known. */
-void statements_set_result(struct server_statements *statements, uint64_t id, uint64_t hash);
-uint64_t statements_result(const struct server_statements *statements, uint64_t id);
+/* What the backend made of it, as far as it said so: see upstream/prototype.h. Takes a reference of its own;
+ * NULL: not known any more. */
+void statements_set_prototype(struct server_statements *statements, uint64_t id,
+                              struct prototype *prototype);
+struct prototype *statements_prototype(const struct server_statements *statements,
+                                       uint64_t id); /* borrowed */
 
 /* Notes that the backend has `id` now. Returns the id of the least recently used one when that is
  * over the limit (the caller sends Close for it), else 0. */

@@ -34,10 +34,24 @@ static uint64_t constants_of(const struct settings *settings)
     return settings ? settings->constants_hash : 0;
 }
 
+/* What is under way may be undone, or done, before what comes behind it is read. */
+static bool names_may_move(const struct session *session)
+{
+    const struct unit *unit = &session->unit;
+    bool moved = session->local_path || session->settings != session->settings_begin;
+    bool set = session->local_path || (session->settings && session->settings->names_hash);
+    return unit->names || (moved && (unit->effects & EFFECT_TX_END)) ||
+           (set && (unit->effects & EFFECT_UNPIN));
+}
+
 uint64_t session_parse_settings(const struct session *session)
 {
     const struct settings *settings = session->settings;
-    return settings ? settings->constants_hash + settings->names_hash : 0;
+    if (UNLIKELY(session->tainted || session->unit.tainted || session->local_constants ||
+                 session->local_path == SETTINGS_UNKNOWN || names_may_move(session)))
+        return SETTINGS_UNKNOWN;
+    uint64_t hash = settings ? settings->constants_hash + settings->names_hash : 0;
+    return session->local_path ? (hash ^ session->local_path) * UINT64_C(0x9E3779B97F4A7C15) : hash;
 }
 
 bool session_constants_may_change(const struct session *session)

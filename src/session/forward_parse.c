@@ -18,10 +18,8 @@ static void forward_own_parse(struct session *session, const struct pgwire_parse
     known->own = true;
     session->sql_prepared.unsure = true;
     struct client_statement *before = table_put(&session->statements, name, known);
-    if (before) {
-        statement_unref(before->statement);
-        mem_free(before);
-    }
+    if (before)
+        names_destroy(before);
     forward_put(session, data, frame->len);
     struct owed_entry *entry = owed_push(&session->owed, 'P', OWED_FORWARD);
     ASSERT(entry != NULL);
@@ -39,6 +37,31 @@ static void refuse_twice(struct session *session, const struct pgwire_parse *par
     ASSERT(owed_push(&session->owed, 'P', OWED_DISCARD) != NULL);
     forward_refuse(session, "42P05", "prepared statement \"", session_slice(parse->name),
                    "\" already exists");
+}
+
+/* What the client's new name stands for: shared with all who prepare the same text where its names and
+ * constants mean the same. */
+static struct client_statement *add_statement(struct session *session, struct slice name,
+                                              struct slice text, struct slice types)
+{
+    struct client_statement *known = mem_zero(1, sizeof(*known));
+    known->version = realm_wanted(session->database->realm);
+    known->settings = session_parse_settings(session);
+    bool own = session_has_own_settings(session) || known->settings == SETTINGS_UNKNOWN;
+    uint8_t *scratch = session->host->scratch;
+    known->statement = own ? statement_private(text, types, known->version, scratch)
+                           : statement_get(text, types, known->version, known->settings, scratch);
+    table_put(&session->statements, name, known);
+    return known;
+}
+
+/* True if the Parse need not reach the backend: it has the statement, and said what it made of it. */
+static bool is_there(struct session *session, const struct statement *statement)
+{
+    struct query query = forward_query_of(statement);
+    return forward_is_here(session, &query) ||
+           (statements_touch(session->server->statements, statement->id) &&
+            statements_prototype(session->server->statements, statement->id));
 }
 
 static void forward_named_parse(struct session *session, const struct pgwire_parse *parse,
@@ -64,23 +87,11 @@ static void forward_named_parse(struct session *session, const struct pgwire_par
                        "\" is one more");
         return;
     }
-    bool own = session_has_own_settings(session);
-    uint64_t version = realm_wanted(session->database->realm);
-    struct slice text = session_slice(parse->query);
-    struct slice types = session_slice(parse->types);
-    struct statement *statement =
-        own ? statement_private(text, types, version, session->host->scratch)
-            : statement_get(text, types, version, session_parse_settings(session),
-                            session->host->scratch);
-    struct client_statement *known = mem_zero(1, sizeof(*known));
-    known->statement = statement;
-    known->version = version;
-    known->settings = session_parse_settings(session);
-    table_put(&session->statements, name, known);
+    struct client_statement *known =
+        add_statement(session, name, session_slice(parse->query), session_slice(parse->types));
+    struct statement *statement = known->statement;
     struct owed_entry *entry;
-    struct query query = forward_query_of(statement);
-    bool there = forward_is_here(session, &query) ||
-                 statements_touch(session->server->statements, statement->id);
+    bool there = is_there(session, statement);
     if (there && session->status == 'E') {
         /* In a failed block Postgres takes only what ends it. The unnamed statement asks it. */
         names_put_parse(session, slice_of("", 0), statement->query, statement->types);
@@ -93,9 +104,10 @@ static void forward_named_parse(struct session *session, const struct pgwire_par
     if (there) {
         names_answer_here(session, 'P', '1', &entry);
         lazy_parse_answered(session, statement);
+        known->prototype =
+            prototype_ref(statements_prototype(session->server->statements, statement->id));
     } else {
-        names_server_gets(session, statement);
-        names_keep_backend(session, statement);
+        names_replace(session, statement);
         char shared[STATEMENT_NAME_MAX];
         names_put_parse(session, names_at_server(statement->id, shared), statement->query,
                         statement->types);
@@ -104,9 +116,7 @@ static void forward_named_parse(struct session *session, const struct pgwire_par
     }
     entry->name = mem_text_n(name.data, name.len);
     entry->statement = statement_ref(statement);
-    if (there)
-        known->result_hash = statements_result(session->server->statements, statement->id);
-    else
+    if (!there)
         names_learn(session, statement, name);
 }
 

@@ -126,16 +126,79 @@ static bool bind_deallocates(struct session *session, const struct pgwire_bind *
     struct owed_entry *entry = owed_push(&session->owed, 'B', OWED_FORWARD);
     ASSERT(entry != NULL);
     entry->name = mem_text_n(name.data, name.len);
-    entry->statement = known->statement;
-    entry->version = known->version;
-    mem_free(known);
+    entry->settings = SETTINGS_UNKNOWN;
+    names_take(known, entry);
     return true;
 }
 
-static void refuse_changed(struct session *session)
+/* True if the client is told that the statement has another prototype than when it was prepared. */
+static bool refuse_changed(struct session *session, uint64_t id, const struct prototype *told,
+                           bool describes)
 {
-    forward_refuse(session, "0A000", "cached plan must not change result type", slice_of("", 0),
-                   "");
+    struct buf text = {0};
+    if (!names_changed(session, id, told, describes, &text))
+        return false;
+    forward_refuse_with(session, &text);
+    return true;
+}
+
+/* The statement that a Bind or a Describe names; *named is NULL for the unnamed one. False: there is none,
+ * and the client has its error. */
+static bool find_statement(struct session *session, struct slice name,
+                           struct client_statement **named, struct query *query)
+{
+    *named = name.len ? table_get(&session->statements, name) : NULL;
+    if (*named) {
+        *query = forward_query_of((*named)->statement);
+    } else if (name.len) {
+        forward_refuse(session, "26000", "prepared statement \"", name, "\" does not exist");
+        return false;
+    } else if (!session->unnamed_id) {
+        forward_refuse(session, "26000", "unnamed prepared statement does not exist",
+                       slice_of("", 0), "");
+        return false;
+    } else {
+        unnamed_query_of(session, query);
+    }
+    return true;
+}
+
+/* What executing the portal may do; returns the verdict's effects. */
+static unsigned bind_effects(struct session *session, const struct pgwire_bind *bind,
+                         const struct query *query, bool named)
+{
+    const struct verdict *verdict = lookup_verdict(session, query);
+    bool harmless = verdict_is_harmless(verdict);
+    struct setting_changes *changes = NULL;
+    struct verdict tracked;
+    if (UNLIKELY(verdict->effects & EFFECT_TRACK) && !bind->portal.len)
+        verdict = settings_track(session, query, named, verdict, &tracked, &changes);
+    if (named && session->unit.names)
+        names_settle_unnamed(session);
+    unsigned effects = verdict->effects;
+    forward_effects(session, query, verdict);
+    note_portal(session, session_slice(bind->portal), harmless);
+    if (!bind->portal.len)
+        set_bound_changes(session, changes);
+    return effects;
+}
+
+/* What the backend's answer will say of the client's name: it was judged, now. */
+static void owe_bind(struct session *session, const struct client_statement *named,
+                     struct slice name, uint64_t settings)
+{
+    struct owed_entry *entry = owed_push(&session->owed, 'B', OWED_FORWARD);
+    ASSERT(entry != NULL);
+    uint64_t wanted = realm_wanted(session->database->realm);
+    entry->version = wanted;
+    entry->settings = settings;
+    entry->on_server = named && !named->own ? named->statement->id : 0;
+    bool known = settings != SETTINGS_UNKNOWN;
+    if (named && (named->version != wanted || !known || named->settings != settings))
+        entry->name = mem_text_n(name.data, name.len);
+    else if (!named && (session->unnamed_version != wanted || !known ||
+                        session->unnamed_settings != settings))
+        entry->unnamed = true;
 }
 
 void forward_bind(struct session *session, const struct pgwire_frame *frame, const uint8_t *data)
@@ -146,28 +209,15 @@ void forward_bind(struct session *session, const struct pgwire_frame *frame, con
         return;
     }
     counter_add(&session->stats->bind_count, 1);
-    struct query query = {0};
-    struct client_statement *named = NULL;
-    if (bind.statement.len) {
-        named = table_get(&session->statements, session_slice(bind.statement));
-        if (!named && names_may_be_sql(session)) {
-            forward_sql_bind(session, &bind, frame, data);
-            return;
-        }
-        if (!named) {
-            forward_refuse(session, "26000", "prepared statement \"", session_slice(bind.statement),
-                           "\" does not exist");
-            return;
-        }
-        query = forward_query_of(named->statement);
-    } else {
-        if (!session->unnamed_id) {
-            forward_refuse(session, "26000", "unnamed prepared statement does not exist",
-                           slice_of("", 0), "");
-            return;
-        }
-        unnamed_query_of(session, &query);
+    struct slice name = session_slice(bind.statement);
+    if (name.len && names_may_be_sql(session) && !table_get(&session->statements, name)) {
+        forward_sql_bind(session, &bind, frame, data);
+        return;
     }
+    struct query query = {0};
+    struct client_statement *named;
+    if (!find_statement(session, name, &named, &query))
+        return;
     if (forward_is_here(session, &query)) {
         struct owed_entry *answer;
         local_answer_bind(session, &bind, &query);
@@ -175,47 +225,90 @@ void forward_bind(struct session *session, const struct pgwire_frame *frame, con
         return;
     }
     local_answer_forget(session, session_slice(bind.portal));
-    if (named && names_result_changed(session, named->statement)) {
-        refuse_changed(session);
+    uint64_t id = named ? named->statement->id : session->unnamed_id;
+    if (refuse_changed(session, id, NULL, false))
         return;
-    }
     if (query.scanned)
         local_see(session, query.canonical);
     if (named && !named->own)
-        names_ensure(session, named->statement);
+        names_ensure(session, named, name);
     else if (!named)
         names_ensure_unnamed(session);
     query.arguments = session_slice(bind.arguments);
     query.types = named ? named->statement->types : query.types;
-    const struct verdict *verdict = lookup_verdict(session, &query);
-    bool harmless = verdict_is_harmless(verdict);
-    struct setting_changes *changes = NULL;
-    struct verdict tracked;
-    if (UNLIKELY(verdict->effects & EFFECT_TRACK) && !bind.portal.len)
-        verdict = settings_track(session, &query, named != NULL, verdict, &tracked, &changes);
-    forward_effects(session, &query, verdict);
-    note_portal(session, session_slice(bind.portal), harmless);
-    if (!bind.portal.len)
-        set_bound_changes(session, changes);
-    if (UNLIKELY(verdict->effects & EFFECT_NAMES) && named && !named->own)
-        names_ensure(session,
-                     named->statement); /* the backend was made to forget it: own_names.c */
-    char name[STATEMENT_NAME_MAX];
-    if (UNLIKELY(verdict->effects & EFFECT_DEALLOCATE) && bind_deallocates(session, &bind, &query))
+    uint64_t settings = session_parse_settings(session);
+    unsigned effects = bind_effects(session, &bind, &query, named != NULL);
+    if (UNLIKELY(effects & EFFECT_NAMES) && named && !named->own)
+        names_ensure(session, named, name); /* the backend was made to forget it: own_names.c */
+    if (UNLIKELY(effects & EFFECT_DEALLOCATE) && bind_deallocates(session, &bind, &query))
         return;
+    char shared[STATEMENT_NAME_MAX];
     if (named && !named->own)
-        put_bind(session, &bind, names_at_server(named->statement->id, name));
+        put_bind(session, &bind, names_at_server(id, shared));
     else
         forward_put(session, data, frame->len);
-    struct owed_entry *entry = owed_push(&session->owed, 'B', OWED_FORWARD);
+    owe_bind(session, named, name, settings);
+}
+
+/* Close of a named statement: the backends keep what is shared. */
+static void forward_close(struct session *session, struct slice name,
+                          const struct pgwire_frame *frame, const uint8_t *data)
+{
+    struct owed_entry *entry;
+    struct client_statement *known = table_remove(&session->statements, name);
+    bool own = known ? known->own : names_may_be_sql(session);
+    if (known && !known->own && !known->statement->shared)
+        names_close(session, known->statement->id);
+    if (own) {
+        forward_put(session, data, frame->len);
+        entry = owed_push(&session->owed, 'C', OWED_FORWARD);
+        ASSERT(entry != NULL);
+    } else {
+        names_answer_here(session, 'C', '3', &entry);
+    }
+    if (!known)
+        return;
+    entry->name = mem_text_n(name.data, name.len);
+    names_take(known, entry);
+}
+
+/* Describe of a statement. */
+static void forward_describe(struct session *session, struct slice name,
+                             const struct pgwire_frame *frame, const uint8_t *data)
+{
+    struct owed_entry *entry;
+    struct client_statement *known = name.len ? table_get(&session->statements, name) : NULL;
+    struct query query;
+    if (known ? known->own : name.len && names_may_be_sql(session)) {
+        forward_put(session, data, frame->len);
+        ASSERT(owed_push(&session->owed, 'D', OWED_FORWARD) != NULL);
+        return;
+    }
+    if (!find_statement(session, name, &known, &query))
+        return;
+    uint64_t id = known ? known->statement->id : session->unnamed_id;
+    struct prototype *prototype = known ? known->prototype : session->unnamed_prototype;
+    if (refuse_changed(session, id, prototype, true))
+        return;
+    struct buf text = {0};
+    if (names_describe(prototype, &text)) {
+        forward_answer_here(session, 'D', &text);
+        return;
+    }
+    if (known) {
+        names_ensure(session, known, name);
+        names_put_describe(session, id);
+        entry = owed_push(&session->owed, 'D', OWED_FORWARD);
+        ASSERT(entry != NULL);
+        entry->on_server = id;
+        return;
+    }
+    names_ensure_unnamed(session);
+    forward_put(session, data, frame->len);
+    entry = owed_push(&session->owed, 'D', OWED_FORWARD);
     ASSERT(entry != NULL);
-    uint64_t wanted = realm_wanted(session->database->realm);
-    entry->version = wanted;
-    entry->on_server = named && !named->own ? named->statement->id : 0;
-    if (named && (named->version != wanted || named->settings != session_parse_settings(session)))
-        entry->name = mem_text_n(bind.statement.data, bind.statement.len);
-    else if (!named && session->unnamed_version != wanted)
-        entry->unnamed = true;
+    entry->learns = true;
+    entry->version = id;
 }
 
 /* Describe and Close, of statements and portals. */
@@ -226,72 +319,25 @@ void forward_target(struct session *session, const struct pgwire_frame *frame, c
         forward_malformed(session, frame, data);
         return;
     }
-    struct owed_entry *entry;
-    uint64_t on_server = 0;
+    struct slice name = session_slice(target.name);
     if (target_here(session, frame->type, &target))
         return;
-    if (target.kind == 'S' && target.name.len && frame->type == 'C') {
-        struct client_statement *known =
-            table_remove(&session->statements, session_slice(target.name));
-        if (known ? known->own : names_may_be_sql(session)) {
-            forward_put(session, data, frame->len);
-            entry = owed_push(&session->owed, 'C', OWED_FORWARD);
-            ASSERT(entry != NULL);
-        } else {
-            names_answer_here(session, 'C', '3', &entry);
-        }
-        if (known) {
-            entry->name = mem_text_n(target.name.data, target.name.len);
-            entry->statement = known->statement;
-            entry->version = known->version;
-            mem_free(known);
-        }
+    if (target.kind == 'S' && name.len && frame->type == 'C') {
+        forward_close(session, name, frame, data);
         return;
     }
-    if (target.kind == 'S' && target.name.len) {
-        struct client_statement *known =
-            table_get(&session->statements, session_slice(target.name));
-        if (known ? known->own : names_may_be_sql(session)) {
-            forward_put(session, data, frame->len);
-            ASSERT(owed_push(&session->owed, 'D', OWED_FORWARD) != NULL);
-            return;
-        }
-        if (!known) {
-            forward_refuse(session, "26000", "prepared statement \"", session_slice(target.name),
-                           "\" does not exist");
-            return;
-        }
-        if (names_result_changed(session, known->statement)) {
-            refuse_changed(session);
-            return;
-        }
-        names_ensure(session, known->statement);
-        char name[STATEMENT_NAME_MAX];
-        uint8_t space[STATEMENT_NAME_MAX + MESSAGE_EXTRA];
-        struct pgwire_writer writer = pgwire_writer_of(space, sizeof(space));
-        pgwire_write_target(&writer, 'D', 'S',
-                            session_wire(names_at_server(known->statement->id, name)));
-        forward_put(session, space, writer.len);
-        on_server = known->statement->id;
-    } else {
-        if (target.kind == 'S' && frame->type == 'D') {
-            if (!session->unnamed_id) {
-                forward_refuse(session, "26000", "unnamed prepared statement does not exist",
-                               slice_of("", 0), "");
-                return;
-            }
-            names_ensure_unnamed(session);
-        } else if (target.kind == 'S') {
-            session->unnamed_id = 0;
-            session->server->unnamed_statement = 0;
-        } else if (frame->type == 'C' && target.name.len) {
-            table_remove(&session->portals, session_slice(target.name));
-        }
-        forward_put(session, data, frame->len);
+    if (target.kind == 'S' && frame->type == 'D') {
+        forward_describe(session, name, frame, data);
+        return;
     }
-    entry = owed_push(&session->owed, frame->type, OWED_FORWARD);
-    ASSERT(entry != NULL);
-    entry->on_server = on_server;
+    if (target.kind == 'S') {
+        session->unnamed_id = 0;
+        session->server->unnamed_statement = 0;
+    } else if (frame->type == 'C' && name.len) {
+        table_remove(&session->portals, name);
+    }
+    forward_put(session, data, frame->len);
+    ASSERT(owed_push(&session->owed, frame->type, OWED_FORWARD) != NULL);
 }
 
 void forward_execute(struct session *session, const struct pgwire_frame *frame, const uint8_t *data)

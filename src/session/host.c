@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "session/names.h"
 #include "session/place.h"
 #include "upstream/control.h"
 
@@ -131,11 +132,10 @@ void session_statements_fini(struct session *session)
 {
     size_t at = 0;
     struct client_statement *known;
-    while ((known = table_next(&session->statements, &at)) != NULL) {
-        statement_unref(known->statement);
-        mem_free(known);
-    }
+    while ((known = table_next(&session->statements, &at)) != NULL)
+        names_destroy(known);
     table_fini(&session->statements);
+    names_forget_unnamed(session);
 }
 
 void session_names_fini(struct session *session)

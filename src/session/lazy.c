@@ -196,6 +196,7 @@ static void keep_statement(struct session *session, const struct pgwire_parse *p
                       session_parse_settings(session), session->host->scratch);
     known->version = version;
     known->settings = session_parse_settings(session);
+    known->prototype = prototype_get(slice_of("", 0), PROTOTYPE_NO_COLUMNS);
     table_put(&session->statements, session_slice(parse->name), known);
 }
 

@@ -34,20 +34,8 @@ void names_put_parse(struct session *session, struct slice name, struct slice qu
     counter_add(&session->stats->server_parse_count, 1);
 }
 
-static void put_close(struct session *session, uint64_t id)
-{
-    char name[STATEMENT_NAME_MAX];
-    uint8_t space[STATEMENT_NAME_MAX + MESSAGE_EXTRA];
-    struct pgwire_writer writer = pgwire_writer_of(space, sizeof(space));
-    pgwire_write_target(&writer, 'C', 'S', session_wire(names_at_server(id, name)));
-    put(session, space, writer.len);
-    struct owed_entry *entry = owed_push(&session->owed, 'C', OWED_DISCARD);
-    ASSERT(entry != NULL);
-    entry->version = id;
-}
-
 /* Notes that the backend will have `statement`; closes what falls off the end of its list. */
-void names_server_gets(struct session *session, struct statement *statement)
+static void server_gets(struct session *session, struct statement *statement)
 {
     if (session_has_own_settings(
             session)) { /* it might have to be parsed again, under other settings */
@@ -56,12 +44,12 @@ void names_server_gets(struct session *session, struct statement *statement)
     }
     uint64_t evicted = statements_add(session->server->statements, statement->id);
     if (evicted)
-        put_close(session, evicted);
+        names_put_close(session, evicted);
 }
 
 /* A statement with constants is parsed between SET LOCAL and the end of its block: nobody else may
  * get it, and no other backend could be given the same. */
-void names_keep_backend(struct session *session, const struct statement *statement)
+static void keep_backend(struct session *session, const struct statement *statement)
 {
     if (!statement->folds || !session_constants_may_change(session))
         return;
@@ -70,25 +58,56 @@ void names_keep_backend(struct session *session, const struct statement *stateme
         session->unit.pin = PIN_PREPARED;
 }
 
-/* Appends a Parse that the client did not ask for. */
-static void parse_unasked(struct session *session, struct statement *statement)
+/* Notes a Parse that the client did not ask for. */
+static struct owed_entry *owe_parse(struct session *session, struct buf *before)
 {
-    char name[STATEMENT_NAME_MAX];
-    names_put_parse(session, names_at_server(statement->id, name), statement->query,
-                    statement->types);
     struct owed_entry *entry = owed_push(&session->owed, 'P', OWED_DISCARD);
     ASSERT(entry != NULL);
-    entry->statement = statement_ref(statement);
+    if (before) {
+        entry->text = before->data;
+        entry->text_len = (uint32_t)buf_len(before);
+    }
+    return entry;
 }
 
-/* Makes sure that the backend has `statement` under its shared name. */
-void names_ensure(struct session *session, struct statement *statement)
+/* Appends one, with the types that the parameters had when the client prepared it. */
+static void parse_unasked(struct session *session, const struct client_statement *known,
+                          struct buf *before)
 {
-    if (statements_touch(session->server->statements, statement->id))
+    char name[STATEMENT_NAME_MAX];
+    struct statement *statement = known->statement;
+    names_put_parse(session, names_at_server(statement->id, name), statement->query,
+                    known->prototype ? known->prototype->types : statement->types);
+    owe_parse(session, before)->statement = statement_ref(statement);
+}
+
+void names_replace(struct session *session, struct statement *statement)
+{
+    names_close(session, statement->id);
+    server_gets(session, statement);
+    keep_backend(session, statement);
+}
+
+void names_close(struct session *session, uint64_t id)
+{
+    if (!statements_touch(session->server->statements, id))
         return;
-    names_server_gets(session, statement);
-    names_keep_backend(session, statement);
-    parse_unasked(session, statement);
+    statements_remove(session->server->statements, id);
+    names_put_close(session, id);
+}
+
+void names_parse_again(struct session *session, struct client_statement *known, struct buf *before)
+{
+    names_replace(session, known->statement);
+    parse_unasked(session, known, before);
+}
+
+void names_ensure(struct session *session, struct client_statement *known, struct slice name)
+{
+    if (statements_touch(session->server->statements, known->statement->id))
+        return;
+    names_parse_again(session, known, NULL);
+    names_learn(session, known->statement, name);
 }
 
 /* Before the settings change: the client's statements that have constants are parsed on the backend
@@ -110,8 +129,10 @@ void names_settle(struct session *session)
         if (session->owed.count - before >= SETTLE_MAX ||
             session->owed.count > OWED_MAX - FORWARD_OWED_ROOM)
             break;
+        const struct table_slot *slot = &session->statements.slots[at - 1];
         statements_restore(session->server->statements, statement->id);
-        parse_unasked(session, statement);
+        parse_unasked(session, known, NULL);
+        names_learn(session, statement, slice_of(slot->key, slot->key_len));
     }
     if (session->owed.count == before || session->unit.extended)
         return;
@@ -123,35 +144,75 @@ void names_settle(struct session *session)
 
 void names_ensure_unnamed(struct session *session)
 {
-    if (session->server->unnamed_statement == session->unnamed_id)
-        return;
-    names_put_parse(session, slice_of("", 0),
-                    slice_of(buf_head(&session->unnamed_query), buf_len(&session->unnamed_query)),
-                    slice_of(buf_head(&session->unnamed_types), buf_len(&session->unnamed_types)));
-    ASSERT(owed_push(&session->owed, 'P', OWED_DISCARD) != NULL);
+    if (session->server->unnamed_statement != session->unnamed_id)
+        names_parse_unnamed(session, NULL);
+}
+
+void names_parse_unnamed(struct session *session, struct buf *before)
+{
+    const struct prototype *prototype = session->unnamed_prototype;
+    struct slice query =
+        slice_of(buf_head(&session->unnamed_query), buf_len(&session->unnamed_query));
+    struct slice types =
+        slice_of(buf_head(&session->unnamed_types), buf_len(&session->unnamed_types));
+    names_put_parse(session, slice_of("", 0), query, prototype ? prototype->types : types);
+    owe_parse(session, before);
     session->server->unnamed_statement = session->unnamed_id;
+}
+
+void names_settle_unnamed(struct session *session)
+{
+    if (!session->unnamed_id || session->unnamed_prototype || session->status == 'E' ||
+        session->unnamed_version != realm_wanted(session->database->realm))
+        return;
+    names_ensure_unnamed(session);
+    names_learn_unnamed(session);
+}
+
+void names_take(struct client_statement *known, struct owed_entry *entry)
+{
+    entry->statement = known->statement;
+    entry->prototype = known->prototype;
+    entry->version = known->version;
+    mem_free(known);
+}
+
+void names_destroy(struct client_statement *known)
+{
+    statement_unref(known->statement);
+    prototype_unref(known->prototype);
+    mem_free(known);
+}
+
+void names_forget_unnamed(struct session *session)
+{
+    session->unnamed_id = 0;
+    prototype_unref(session->unnamed_prototype);
+    session->unnamed_prototype = NULL;
 }
 
 static void forget_name(struct session *session, struct slice name)
 {
     struct client_statement *known = table_remove(&session->statements, name);
-    if (!known)
-        return;
-    statement_unref(known->statement);
-    mem_free(known);
+    if (known)
+        names_destroy(known);
 }
 
 /* DDL had passed since the statement was parsed, and Postgres still takes it: hits are back. */
 static void bind_succeeded(struct session *session, const struct owed_entry *entry)
 {
-    if (entry->unnamed)
+    if (entry->settings == SETTINGS_UNKNOWN)
+        return;
+    if (entry->unnamed) {
         session->unnamed_version = entry->version;
+        session->unnamed_settings = entry->settings;
+    }
     if (!entry->name)
         return;
     struct client_statement *known = table_get(&session->statements, slice_of_text(entry->name));
     if (known) {
         known->version = entry->version;
-        known->settings = session_parse_settings(session);
+        known->settings = entry->settings;
     }
 }
 
@@ -187,14 +248,13 @@ void forward_settle(struct session *session, struct owed_entry *entry, bool fail
     } else if ((entry->request == 'C' || entry->request == 'B') && entry->statement) {
         struct client_statement *again = mem_zero(1, sizeof(*again));
         again->statement = statement_ref(entry->statement);
+        again->prototype = prototype_ref(entry->prototype);
         again->version = entry->version;
-        again->settings = UINT64_MAX; /* Postgres judges again */
+        again->settings = SETTINGS_UNKNOWN; /* Postgres judges again */
         struct client_statement *other =
             table_put(&session->statements, slice_of_text(entry->name), again);
-        if (other) {
-            statement_unref(other->statement);
-            mem_free(other);
-        }
+        if (other)
+            names_destroy(other);
     }
 }
 

@@ -12,27 +12,51 @@ struct slice names_at_server(uint64_t id, char out[STATEMENT_NAME_MAX]);
 void names_put_parse(struct session *session, struct slice name, struct slice query,
                      struct slice types);
 
-/* Notes that the backend will have `statement`; closes what falls off the end of its list. */
-void names_server_gets(struct session *session, struct statement *statement);
+/* The backend is about to parse `statement`: closes what it has under this name, and what falls off the end
+ * of its list. */
+void names_replace(struct session *session, struct statement *statement);
 
-/* A statement with constants is parsed between SET LOCAL and the end of its block: ties the session. */
-void names_keep_backend(struct session *session, const struct statement *statement);
-
-/* Makes sure that the backend has `statement` under its shared name, or the client's unnamed one. */
-void names_ensure(struct session *session, struct statement *statement);
+/* Makes sure that the backend has a statement of the client's under its shared name, or the unnamed one. */
+void names_ensure(struct session *session, struct client_statement *known, struct slice name);
 void names_ensure_unnamed(struct session *session);
+/* The same for a backend that does not have it, or has something else under that name. `before`: what
+ * goes to the client before an error, taken along. */
+void names_parse_again(struct session *session, struct client_statement *known, struct buf *before);
+void names_parse_unnamed(struct session *session, struct buf *before);
 
-/* Behind the Parse of a statement that the client calls `name`: asks what its result looks like. */
+/* Appends the Close of a statement under its shared name; if the backend has it. */
+void names_put_close(struct session *session, uint64_t id);
+void names_close(struct session *session, uint64_t id);
+
+/* Appends its Describe. */
+void names_put_describe(struct session *session, uint64_t id);
+
+/* Behind the Parse of a statement that the client calls `name`, or of the unnamed one: asks for its prototype. */
 void names_learn(struct session *session, struct statement *statement, struct slice name);
-/* The answer to that, a RowDescription or NoData. */
-void names_learned(struct session *session, const struct owed_entry *entry,
+void names_learn_unnamed(struct session *session);
+/* The answer to that: ParameterDescription, then RowDescription or NoData. */
+void names_learned(struct session *session, struct owed_entry *entry,
                    const struct pgwire_frame *frame);
-/* A Bind, or a Describe of a statement, of a client that prepared it before the latest DDL, at a backend
- * that does not have it. Parse would take it as new, where the one that the client prepared would be
- * refused if its result has changed. True: the backend was asked, the message waits for the answer. */
+/* A Bind, or a Describe of a statement, at a backend that does not have the statement as the client
+ * prepared it: see result_type.c. True: the backend was asked, the message waits for the answer. */
 bool names_must_look(struct session *session, const struct pgwire_frame *frame);
-/* True if the answer was that the result has changed: the backend forgets the statement again. */
-bool names_result_changed(struct session *session, const struct statement *statement);
+/* True if the answer was that the prototype has changed: the backend forgets the statement again, and *out has
+ * what Postgres would say. */
+bool names_changed(struct session *session, uint64_t id, const struct prototype *told,
+                   bool describes, struct buf *out);
+/* Describe of a statement that returns no rows: Postgres does not look at it again. False: it may. */
+bool names_describe(const struct prototype *prototype, struct buf *out);
+
+/* A name of the client's is gone, unless what `entry` is for fails: the entry takes it over. */
+void names_take(struct client_statement *known, struct owed_entry *entry);
+/* Frees what a client's name stands for. */
+void names_destroy(struct client_statement *known);
+/* The same for all of an unnamed statement but its buffers. */
+void names_forget_unnamed(struct session *session);
+
+/* The settings by which names are found are about to change: the prototype of the unnamed statement, which is
+ * parsed at the next backend with the types of now, has to be known. */
+void names_settle_unnamed(struct session *session);
 
 /* The settings are about to change: statements with constants are parsed under those of now. */
 void names_settle(struct session *session);

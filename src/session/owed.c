@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "session/prepared.h"
 #include "sql/setting.h"
+#include "upstream/prototype.h"
 #include "upstream/statements.h"
 
 static void entry_fini(struct owed_entry *entry)
@@ -11,6 +12,7 @@ static void entry_fini(struct owed_entry *entry)
     mem_free(entry->name);
     mem_free(entry->text);
     statement_unref(entry->statement);
+    prototype_unref(entry->prototype);
     setting_changes_destroy(entry->changes);
     statements_destroy(entry->forgotten);
 }

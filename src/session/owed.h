@@ -37,16 +37,19 @@ struct owed_entry {
     bool fails;  /* DISCARD: the Sync of a block that was made to fail: it says E, or all is lost */
     bool replay; /* discarded Q: the backend is made one of the session's; if that fails, it ends */
     bool roles;  /* of a replay: the role may change */
-    bool learns; /* discarded D: what its statement's result looks like at this backend */
+    bool learns; /* D of a statement: what prototype it has at this backend */
     uint8_t status; /* of a replay: the transaction status behind it */
     uint32_t text_len;
     char *name; /* P, B, C: the client's name, ours; NULL: none */
-    struct statement
-        *statement; /* P, C, B of DEALLOCATE: what the name stands (stood) for, a reference */
-    uint64_t
-        version; /* C, B: catalog version of the client's name; discarded C: id of the statement */
+    /* P, C, B of DEALLOCATE: what the name stands (stood) for, a reference */
+    struct statement *statement;
+    struct prototype *prototype; /* C, B of DEALLOCATE: and its prototype, a reference */
+    /* C, B: catalog version of the client's name; discarded C, D of the unnamed one: id of the statement */
+    uint64_t version;
+    uint64_t settings;  /* B: session_parse_settings() */
     uint64_t on_server; /* B, D: the shared statement it asks the backend for; 0: none */
-    uint8_t *text;      /* LOCAL, REPLACE: whole messages, ours */
+    /* Ours. LOCAL, REPLACE: whole messages; discarded P: what goes before its error; D that learns: types */
+    uint8_t *text;
     struct server_statements *forgotten; /* discarded E: what the backend forgets by it, ours */
     struct setting_changes *changes;     /* Q, E: what it will have set, ours; NULL: nothing */
 };

@@ -50,7 +50,7 @@ static void put_sync(struct session *session)
 static bool is_doubtful(const struct session *session, const struct client_statement *known)
 {
     return known->version != realm_wanted(session->database->realm) ||
-           known->settings != session_parse_settings(session);
+           !session_parses_by(session, known->settings);
 }
 
 void names_not_owned(struct session *session, const struct owed_entry *entry)
@@ -89,7 +89,7 @@ void names_own(struct session *session)
             put_sync(session);
         known->own = true;
         names_put_parse(session, slice_of(slot->key, slot->key_len), known->statement->query,
-                        known->statement->types);
+                        known->prototype ? known->prototype->types : known->statement->types);
         struct owed_entry *entry = owed_push(&session->owed, 'P', OWED_DISCARD);
         ASSERT(entry != NULL);
         entry->name = mem_text_n((const uint8_t *)slot->key, slot->key_len);

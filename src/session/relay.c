@@ -100,14 +100,22 @@ static void skip_to_sync(struct session *session)
 }
 
 /* "prepared statement does not exist": a client has dropped it by SQL, or code of its has. The next
- * one who needs it parses it again. */
-static void note_missing(struct session *session, const struct owed_entry *head,
-                         const uint8_t *body, size_t body_len)
+ * one who needs it parses it again. "cached plan must not change result type": so does who prepares it anew,
+ * where nobody here knows of the DDL that did it. */
+static void note_statement(struct session *session, const struct owed_entry *head,
+                           const uint8_t *body, size_t body_len)
 {
     struct pgwire_slice code;
-    if (head && head->on_server && pgwire_error_field(body, body_len, 'C', &code) &&
-        pgwire_slice_is(code, "26000"))
-        statements_remove(session->server->statements, head->on_server);
+    if (!head || !head->on_server || !pgwire_error_field(body, body_len, 'C', &code))
+        return;
+    struct server_statements *on_server = session->server->statements;
+    if (pgwire_slice_is(code, "26000"))
+        statements_remove(on_server, head->on_server);
+    if (!pgwire_slice_is(code, "0A000"))
+        return;
+    statements_set_prototype(on_server, head->on_server, NULL);
+    if (head->request == 'B' && !head->name) /* it was judged before */
+        session_refresh_catalogs(session->database, false);
 }
 
 /* True if all that is owed up to the next Sync is ours: the client does not know of it. */
@@ -120,7 +128,30 @@ static bool sync_is_ours(const struct session *session)
     return false;
 }
 
-/* ErrorResponse: passed on, or replaced by what the client has to see in its place. */
+/* Passes an ErrorResponse on, or what the client has to see in its place. */
+static void replace_error(struct session *session, struct run *run, size_t after,
+                          const uint8_t *body, size_t body_len)
+{
+    struct owed_entry *head = owed_head(&session->owed);
+    if (head && (head->source == OWED_REPLACE || sync_is_ours(session))) {
+        drop_to(session, run, after);
+        session->unit.relay_drop = true; /* of what is still to come of it */
+        if (head->source == OWED_REPLACE)
+            stream_write(&session->stream, head->text, head->text_len);
+    } else if (names_in_error(session, head, body, body_len)) {
+        drop_to(session, run, after);
+        stream_write(&session->stream, buf_head(&session->host->compose),
+                     buf_len(&session->host->compose));
+    } else {
+        if (head && head->source == OWED_DISCARD && head->request == 'P' && head->text_len) {
+            flush_run(session, run);
+            stream_write(&session->stream, head->text, head->text_len);
+        }
+        run->end = after;
+    }
+}
+
+/* ErrorResponse. */
 static void relay_error(struct session *session, struct run *run, size_t after, const uint8_t *body,
                         size_t body_len)
 {
@@ -131,21 +162,10 @@ static void relay_error(struct session *session, struct run *run, size_t after, 
     if (pgwire_error_field(body, body_len, 'V', &severity) &&
         (pgwire_slice_is(severity, "FATAL") || pgwire_slice_is(severity, "PANIC")))
         session->fatal_relayed = true;
-    note_missing(session, head, body, body_len);
+    note_statement(session, head, body, body_len);
     session->local.failed = true;
     settings_failed(session, head);
-    if (head && (head->source == OWED_REPLACE || sync_is_ours(session))) {
-        drop_to(session, run, after);
-        session->unit.relay_drop = true; /* of what is still to come of it */
-        if (head->text_len)
-            stream_write(&session->stream, head->text, head->text_len);
-    } else if (names_in_error(session, head, body, body_len)) {
-        drop_to(session, run, after);
-        stream_write(&session->stream, buf_head(&session->host->compose),
-                     buf_len(&session->host->compose));
-    } else {
-        run->end = after;
-    }
+    replace_error(session, run, after, body, body_len);
     bool begins = head && head->begins;
     if (head && head->request != 'Q' && head->request != 'F')
         skip_to_sync(session);
@@ -346,6 +366,96 @@ static enum relay_result relay_replay(struct session *session, struct run *run,
     return RELAY_ON;
 }
 
+/* ReadyForQuery: the client's, or one of ours. */
+static enum relay_result relay_end(struct session *session, struct run *run,
+                                   const struct pgwire_frame *frame, const uint8_t *data, size_t at,
+                                   size_t next)
+{
+    struct owed_entry *head = owed_head(&session->owed);
+    uint8_t status;
+    if (!head || (head->request != 'S' && head->request != 'Q' && head->request != 'F') ||
+        pgwire_read_ready(frame->body, frame->body_len, &status) != PGWIRE_OK)
+        return RELAY_BROKEN;
+    if (head->source != OWED_DISCARD) {
+        relay_ready(session, run, data, at, next, status);
+        return RELAY_UNIT_END;
+    }
+    if (head->asks)
+        ask_end(session, status);
+    if (head->fails && status != 'E')
+        return lose_block(session);
+    drop_to(session, run, next);
+    pop(session, run);
+    return RELAY_ON;
+}
+
+/* ParameterStatus, NoticeResponse, NotificationResponse: nobody asked for them. */
+static enum relay_result relay_unasked(struct session *session, struct run *run,
+                                       const struct pgwire_frame *frame, bool whole, size_t next)
+{
+    if (frame->type == 'S') {
+        if (whole)
+            note_setting(session, frame);
+        setting_changed(session);
+    }
+    run->end = next;
+    return RELAY_ON;
+}
+
+/* What the answer to the head of the queue says to us. */
+static void note_answer(struct session *session, struct owed_entry *head,
+                        const struct pgwire_frame *frame, bool whole)
+{
+    if (head->source != OWED_DISCARD)
+        note_done(session, frame, whole);
+    if (frame->type == 'D' && whole && head->asks)
+        ask_row(session, frame->body, frame->body_len);
+    if (UNLIKELY(head->learns) && whole &&
+        (frame->type == 't' || frame->type == 'T' || frame->type == 'n'))
+        names_learned(session, head, frame);
+    if (frame->type == 'C' && whole)
+        note_complete(session, head, frame);
+    if (frame->type == 'G')
+        copy_begins(session);
+    /* All rows of a set_config that was executed with a limit: it is done. */
+    if (frame->type == 's' && head->changes)
+        settings_complete(session, head, (struct pgwire_slice){0});
+}
+
+/* An answer to the head of the queue, or a part of it. */
+static enum relay_result relay_answer(struct session *session, struct run *run,
+                                      const struct pgwire_frame *frame, bool whole, size_t next)
+{
+    struct owed_entry *head = owed_head(&session->owed);
+    if (!head || frame->type == 'R' || frame->type == 'K' || frame->type == 'v')
+        return RELAY_BROKEN;
+    note_answer(session, head, frame, whole);
+    if (frame->type == 'G' && waits_in_vain(session))
+        return abandon(session);
+    bool drop = head->source == OWED_DISCARD;
+    if (drop)
+        drop_to(session, run, next);
+    else
+        run->end = next;
+    session->unit.relay_drop = drop;
+    if (answers_head(frame->type, head->request)) {
+        forward_settle(session, head, false);
+        pop(session, run);
+    } else if (frame->type == '1' || frame->type == '2' || frame->type == '3') {
+        return RELAY_BROKEN;
+    }
+    return RELAY_ON;
+}
+
+/* An answer that may be kept sees everything but what the client did not ask for. */
+static void show_fill(struct session *session, const struct owed_entry *head, uint8_t type,
+                      size_t at)
+{
+    if (head && head->source == OWED_DISCARD && (type == 'C' || type == 'D' || head->learns))
+        return;
+    fill_see(session, type, at);
+}
+
 static enum relay_result relay_one(struct session *session, struct run *run, const uint8_t *data,
                                    size_t at, size_t len, size_t *out_next)
 {
@@ -362,82 +472,30 @@ static enum relay_result relay_one(struct session *session, struct run *run, con
         frame.len <= SESSION_WHOLE_MAX)
         return RELAY_MORE;
     size_t next = whole ? at + frame.len : len;
+    bool unasked = frame.type == 'S' || frame.type == 'N' || frame.type == 'A';
     session->unit.relay_left = frame.len - (next - at);
     session->unit.relay_drop = false;
     *out_next = next;
     if (head && head->replay)
         return relay_replay(session, run, &frame, next);
-    if (head && UNLIKELY(head->proves) && frame.type != 'S' && frame.type != 'N' &&
-        frame.type != 'A') {
+    if (head && UNLIKELY(head->proves) && !unasked) {
         drop_to(session, run, next);
         session->unit.relay_drop = true;
         return !whole || unpin_relay(session, &frame) ? RELAY_ON : RELAY_UNIT_END;
     }
-    if (session->fill.on && !(head && head->source == OWED_DISCARD &&
-                              (frame.type == 'C' || frame.type == 'D' || head->learns)))
-        fill_see(session, frame.type, at);
+    if (session->fill.on)
+        show_fill(session, head, frame.type, at);
     if (frame.type == 'E') {
         relay_error(session, run, next, frame.body, whole ? frame.body_len : 0);
         if (!session->server)
             return RELAY_UNIT_END;
         return waits_in_vain(session) ? abandon(session) : RELAY_ON;
     }
-    if (frame.type == 'Z') {
-        uint8_t status;
-        if (!head || (head->request != 'S' && head->request != 'Q' && head->request != 'F') ||
-            pgwire_read_ready(frame.body, frame.body_len, &status) != PGWIRE_OK)
-            return RELAY_BROKEN;
-        if (head->source == OWED_DISCARD) {
-            if (head->asks)
-                ask_end(session, status);
-            if (head->fails && status != 'E')
-                return lose_block(session);
-            drop_to(session, run, next);
-            pop(session, run);
-            return RELAY_ON;
-        }
-        relay_ready(session, run, data, at, next, status);
-        return RELAY_UNIT_END;
-    }
-    if (frame.type == 'S' && whole)
-        note_setting(session, &frame);
-    if (frame.type == 'N' || frame.type == 'S' || frame.type == 'A') {
-        if (frame.type == 'S')
-            setting_changed(session);
-        run->end = next;
-        return RELAY_ON;
-    }
-    if (!head || frame.type == 'R' || frame.type == 'K' || frame.type == 'v')
-        return RELAY_BROKEN;
-    bool drop = head->source == OWED_DISCARD;
-    if (!drop)
-        note_done(session, &frame, whole);
-    if (frame.type == 'D' && whole && head->asks)
-        ask_row(session, frame.body, frame.body_len);
-    if (head->learns && whole && (frame.type == 'T' || frame.type == 'n'))
-        names_learned(session, head, &frame);
-    if (frame.type == 'C' && whole)
-        note_complete(session, head, &frame);
-    if (frame.type == 'G') {
-        copy_begins(session);
-        if (waits_in_vain(session))
-            return abandon(session);
-    }
-    if (drop)
-        drop_to(session, run, next);
-    else
-        run->end = next;
-    session->unit.relay_drop = drop;
-    /* All rows of a set_config that was executed with a limit: it is done. */
-    if (frame.type == 's' && head->changes)
-        settings_complete(session, head, (struct pgwire_slice){0});
-    if (answers_head(frame.type, head->request)) {
-        forward_settle(session, head, false);
-        pop(session, run);
-    } else if (frame.type == '1' || frame.type == '2' || frame.type == '3') {
-        return RELAY_BROKEN;
-    }
-    return RELAY_ON;
+    if (frame.type == 'Z')
+        return relay_end(session, run, &frame, data, at, next);
+    if (unasked)
+        return relay_unasked(session, run, &frame, whole, next);
+    return relay_answer(session, run, &frame, whole, next);
 }
 
 static void relay_broken(struct session *session)

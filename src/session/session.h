@@ -87,8 +87,9 @@ struct client_statement {
     struct statement *statement;
     uint64_t version; /* catalog version wanted when it was parsed: after DDL Postgres must judge */
     bool own;         /* its backend knows it under the client's name: own_names.c */
-    uint64_t settings;    /* session_parse_settings() when Postgres last judged it */
-    uint64_t result_hash; /* of the columns of its result when it was prepared; 0: not known */
+    uint64_t settings; /* session_parse_settings() when Postgres last judged it */
+    struct prototype
+        *prototype; /* what was made of it when it was prepared, a reference; NULL: not known */
 };
 
 /* What is known of all that SQL may EXECUTE. */
@@ -133,17 +134,19 @@ struct unit {
     bool blind;        /* no catalog came in time: it goes on without */
     bool waited_fresh; /* the catalog was fresh when it began to wait for a backend */
     uint64_t proving_since_ms;
-    bool forward;        /* decided: it goes to the backend */
-    bool open;           /* ACTIVE: more messages of it are to come from the client */
-    bool extended;       /* it ends with Sync */
-    bool failed;         /* an error came: everything up to Sync is skipped */
-    bool copying;        /* COPY FROM STDIN is on: the client's data goes to the backend */
-    bool answered;       /* LOOKUP ended in a hit: its bytes only have to be consumed */
-    uint8_t ask;         /* enum unit_ask */
-    uint16_t completed;  /* answers so far that end a statement: what it did may last */
-    bool rolled_back;    /* the tag of one of them is ROLLBACK */
-    bool discards;       /* DISCARD ALL or DEALLOCATE ALL was sent */
-    uint64_t changed_id; /* a shared statement whose result is another than when it was prepared */
+    bool forward;       /* decided: it goes to the backend */
+    bool open;          /* ACTIVE: more messages of it are to come from the client */
+    bool extended;      /* it ends with Sync */
+    bool failed;        /* an error came: everything up to Sync is skipped */
+    bool copying;       /* COPY FROM STDIN is on: the client's data goes to the backend */
+    bool answered;      /* LOOKUP ended in a hit: its bytes only have to be consumed */
+    uint8_t ask;        /* enum unit_ask */
+    uint16_t completed; /* answers so far that end a statement: what it did may last */
+    bool rolled_back;   /* the tag of one of them is ROLLBACK */
+    bool discards;      /* DISCARD ALL or DEALLOCATE ALL was sent */
+    uint64_t
+        looked_id; /* the statement whose prototype was asked for, for the message to be sent next */
+    uint64_t changed_id; /* one whose prototype is another than when it was prepared */
     bool held;           /* nothing goes on before all that is owed has been answered */
     size_t
         pass_left; /* bytes of a message that is being passed on in pieces; may outlive its unit */
@@ -156,6 +159,7 @@ struct unit {
     unsigned ahead;   /* its effects */
     bool erred;       /* an ErrorResponse came */
     bool constants;   /* something of it sets how constants are read */
+    bool names;       /* or what names mean */
     struct setting_changes *bound_changes; /* what executing the unnamed portal would set; ours */
     enum pin pin;
     uint64_t since_us;
@@ -247,9 +251,10 @@ struct session {
     struct table portals;    /* named ones: flags by name, see forward_portal.c */
     uint64_t unnamed_portal; /* flags of the unnamed one */
     uint64_t unit_number;
-    bool local_settings;             /* SET LOCAL in this transaction */
-    bool local_constants;            /* and of one by which constants are read */
-    struct settings *settings;       /* in force, a reference; see settings.h */
+    bool local_settings;       /* SET LOCAL in this transaction */
+    bool local_constants;      /* and of one by which constants are read */
+    uint64_t local_path;       /* and of search_path: a hash of it, or SETTINGS_UNKNOWN; 0: not */
+    struct settings *settings; /* in force, a reference; see settings.h */
     struct settings *settings_begin; /* what a rollback goes back to, a reference */
     struct savepoints *savepoints;   /* NULL: none */
     bool savepoints_unsure;          /* there are others than those */
@@ -266,7 +271,9 @@ struct session {
     struct slice unnamed_hint; /* in unnamed_query */
     bool unnamed_scanned;
     uint64_t unnamed_id;      /* 0: there is none */
-    uint64_t unnamed_version; /* catalog version wanted when it was parsed */
+    uint64_t unnamed_version; /* these three as in struct client_statement */
+    uint64_t unnamed_settings;
+    struct prototype *unnamed_prototype;
 
     struct local_settings local;       /* SET pgrecall.* */
     struct local_portal *local_portal; /* see local_answer.c; NULL: none */
@@ -334,8 +341,15 @@ void forward_unknown_effects(struct session *session);
 bool session_has_own_settings(const struct session *session);
 /* The same, because a transaction that is open has set them. */
 bool session_constants_may_change(const struct session *session);
-/* A hash of the settings by which Parse reads constants and names, as far as they are not the login's. */
+/* A hash of the settings by which Parse reads constants and names, as far as they are not the login's.
+ * SETTINGS_UNKNOWN: something that is under way, or that nobody follows, may move them. */
+#define SETTINGS_UNKNOWN UINT64_MAX
 uint64_t session_parse_settings(const struct session *session);
+/* True if those of now are known to be these. */
+static inline bool session_parses_by(const struct session *session, uint64_t settings)
+{
+    return settings != SETTINGS_UNKNOWN && settings == session_parse_settings(session);
+}
 
 /* True if DDL came after the first statement of this transaction was judged. */
 bool session_is_overtaken(const struct session *session);

@@ -214,12 +214,32 @@ static void complete_datestyle(const struct session *session, struct setting_cha
     change->unsure = unsure;
 }
 
+/* What SET LOCAL, and what is set over it, make of search_path. */
+static void note_path(struct session *session, const struct setting_change *change)
+{
+    bool path = strcmp(change->name, "search_path") == 0;
+    if (!path && strcmp(change->name, "role") != 0 &&
+        strcmp(change->name, "session_authorization") != 0)
+        return;
+    if (change->kind == SETTING_LOCAL)
+        session->local_path =
+            path && change->value && session->local_path != SETTINGS_UNKNOWN
+                ? hash64_of(change->value, change->value_len) << 2 | (change->listed ? 2 : 0) | 1
+                : SETTINGS_UNKNOWN;
+    else if (session->local_path)
+        session->local_path = SETTINGS_UNKNOWN;
+}
+
 static void apply_one(struct session *session, struct setting_change *change)
 {
     if (change->kind == SETTING_SET || change->kind == SETTING_RESET)
         change->unsure |= !role_is_plain(session, change->name);
     if (change->kind == SETTING_SET && strcmp(change->name, "datestyle") == 0)
         complete_datestyle(session, change);
+    if (change->kind != SETTING_RESET_ALL)
+        note_path(session, change);
+    else if (session->local_path)
+        session->local_path = SETTINGS_UNKNOWN;
     struct settings *made = NULL;
     enum err err = ERR_OK;
     struct setting entry = {.name = slice_of_text(change->name),
@@ -284,6 +304,8 @@ static void to_savepoint(struct session *session, const char *name, bool back)
     }
     if (back)
         go_back(session, session->savepoints->list[at].settings);
+    if (back && session->local_path)
+        session->local_path = SETTINGS_UNKNOWN;
     drop_savepoints(session, (unsigned)at + (back ? 1 : 0));
 }
 

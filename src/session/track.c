@@ -71,6 +71,41 @@ static bool moves_constants(const struct session *session, const struct setting_
     return false;
 }
 
+static bool is_name_setting(const char *name)
+{
+    return strcmp(name, "search_path") == 0 || strcmp(name, "role") == 0 ||
+           strcmp(name, "session_authorization") == 0;
+}
+
+/* True if names may mean something else once this has been done. */
+static bool moves_names(const struct session *session, const struct setting_changes *changes)
+{
+    bool moved = session->local_path || session->settings != session->settings_begin;
+    for (unsigned i = 0; i < changes->count; i++) {
+        const struct setting_change *change = &changes->list[i];
+        switch (change->kind) {
+        case SETTING_SET:
+        case SETTING_RESET:
+        case SETTING_LOCAL:
+            if (is_name_setting(change->name))
+                return true;
+            break;
+        case SETTING_RESET_ALL:
+            if (session->local_path || (session->settings && session->settings->names_hash))
+                return true;
+            break;
+        case SETTING_ROLLBACK_TO:
+            if (moved)
+                return true;
+            break;
+        case SETTING_SAVEPOINT:
+        case SETTING_RELEASE:
+            break;
+        }
+    }
+    return false;
+}
+
 /* The parameters of a Bind as far as they are text: formats, values, see the protocol. A type that
  * the client has declared must be a text type; one that it has not can only become one. */
 static unsigned read_params(const struct query *query, struct setting_param *out)
@@ -239,6 +274,7 @@ const struct verdict *settings_track(struct session *session, const struct query
     }
     session->local_settings |= local;
     session->unit.constants |= moves_constants(session, changes);
+    session->unit.names |= moves_names(session, changes);
     *out = changes;
     return scratch;
 }

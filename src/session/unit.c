@@ -11,6 +11,7 @@
 #include "session/ask.h"
 #include "session/lazy.h"
 #include "session/local_answer.h"
+#include "session/names.h"
 #include "session/settings.h"
 #include "upstream/control.h"
 
@@ -172,8 +173,7 @@ static bool answer_deallocate(struct session *session, const struct query *query
     struct client_statement *known = table_remove(&session->statements, name);
     if (!known)
         return false;
-    statement_unref(known->statement);
-    mem_free(known);
+    names_destroy(known);
     uint8_t ready[6] = {'Z', 0, 0, 0, 5, session->status};
     stream_queue(&session->stream, complete, sizeof(complete));
     stream_queue(&session->stream, ready, sizeof(ready));

@@ -5,6 +5,7 @@
 #include "session/lazy.h"
 #include "session/local_answer.h"
 #include "session/message.h"
+#include "session/names.h"
 #include "session/unit.h"
 #include "upstream/statements.h"
 
@@ -22,7 +23,9 @@ void unnamed_query_of(struct session *session, struct query *query)
 
 void session_set_unnamed(struct session *session, struct slice query, struct slice types)
 {
+    names_forget_unnamed(session);
     session->unnamed_version = realm_wanted(session->database->realm);
+    session->unnamed_settings = session_parse_settings(session);
     session->unnamed_id = statement_next_id();
     if (session->unnamed_scanned &&
         slice_equal(
@@ -58,14 +61,15 @@ static bool bound_query(struct session *session, const struct pgwire_bind *bind,
         session_set_unnamed(session, session_slice(parse->query), session_slice(parse->types));
         unnamed_query_of(session, out);
     } else if (!bind->statement.len) {
-        if (!session->unnamed_id || session->unnamed_version != wanted)
+        if (!session->unnamed_id || session->unnamed_version != wanted ||
+            !session_parses_by(session, session->unnamed_settings))
             return false;
         unnamed_query_of(session, out);
     } else {
         const struct client_statement *known =
             table_get(&session->statements, session_slice(bind->statement));
         if (!known || known->version != wanted || !known->statement->shared ||
-            known->settings != session_parse_settings(session))
+            !session_parses_by(session, known->settings))
             return false; /* a private one was parsed under other settings than the key's */
         const struct statement *statement = known->statement;
         out->text = statement->query;

@@ -10,12 +10,6 @@
 #include "upstream/control.h"
 #include "upstream/statements.h"
 
-static void forget_statements(struct session *session)
-{
-    session_statements_fini(session);
-    session->unnamed_id = 0;
-}
-
 void session_refresh_catalogs(struct database *database, bool all)
 {
     if (!all) {
@@ -31,7 +25,7 @@ static void apply_effects(struct session *session)
 {
     const struct unit *unit = &session->unit;
     if (unit->discards) {
-        forget_statements(session);
+        session_statements_fini(session);
         session->own_names = false;
         session->sql_prepared = (struct sql_prepared){0};
         statements_clear(session->server->statements);
@@ -77,6 +71,7 @@ void unit_done(struct session *session, uint8_t status)
         unpin_note(session);
         write_set_clear(&session->written);
         session->local_settings = session->local_constants = false;
+        session->local_path = 0;
         follow_settings(session);
         session->judged_version = 0;
         if (session->portals.count)

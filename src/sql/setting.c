@@ -149,25 +149,47 @@ static bool put_constant(const PgQuery__Node *node, struct buf *value)
     }
 }
 
-static bool read_value(struct reader *reader, const char *name, PgQuery__Node *const *args,
-                       size_t count)
+/* The items of a list have zero bytes between them where Postgres quotes each. */
+static bool join_values(const char *name, PgQuery__Node *const *args, size_t count,
+                        struct buf *value)
 {
-    struct buf value = {0};
     bool listed = LISTED(name, quoted_lists);
     bool fine = count > 0;
     for (size_t i = 0; fine && i < count; i++) {
         if (i > 0)
-            buf_append(&value, listed ? "" : ", ", listed ? 1 : 2);
-        fine = put_constant(args[i], &value);
+            buf_append(value, listed ? "" : ", ", listed ? 1 : 2);
+        fine = put_constant(args[i], value);
     }
+    return fine;
+}
+
+static bool read_value(struct reader *reader, const char *name, PgQuery__Node *const *args,
+                       size_t count)
+{
+    struct buf value = {0};
+    bool fine = join_values(name, args, count, &value);
     struct setting_change *change = fine ? add(reader, SETTING_SET, name) : NULL;
     if (change) {
-        change->listed = listed;
+        change->listed = LISTED(name, quoted_lists);
         add_value(change, &value);
         fine = value_is_safe(name, change->value);
     }
     buf_fini(&value);
     return fine && change;
+}
+
+/* SET LOCAL: whoever cares for the value gets one that is plain. */
+static bool read_local(struct reader *reader, const char *name, PgQuery__Node *const *args,
+                       size_t count)
+{
+    struct buf value = {0};
+    struct setting_change *change = add(reader, SETTING_LOCAL, name);
+    if (change && join_values(name, args, count, &value)) {
+        change->listed = LISTED(name, quoted_lists);
+        add_value(change, &value);
+    }
+    buf_fini(&value);
+    return change;
 }
 
 /* SET SESSION CHARACTERISTICS AS TRANSACTION: up to three settings. */
@@ -198,9 +220,8 @@ static bool read_set(struct reader *reader, const PgQuery__VariableSetStmt *set)
         return false;
     switch ((int)set->kind) {
     case PG_QUERY__VARIABLE_SET_KIND__VAR_SET_VALUE:
-        if (!set->is_local)
-            return read_value(reader, name, set->args, set->n_args);
-        return add(reader, SETTING_LOCAL, name) != NULL;
+        return set->is_local ? read_local(reader, name, set->args, set->n_args)
+                             : read_value(reader, name, set->args, set->n_args);
     case PG_QUERY__VARIABLE_SET_KIND__VAR_SET_DEFAULT:
     case PG_QUERY__VARIABLE_SET_KIND__VAR_RESET:
         return add(reader, set->is_local ? SETTING_LOCAL : SETTING_RESET, name) != NULL;
@@ -300,11 +321,11 @@ static bool read_call(struct reader *reader, const PgQuery__FuncCall *call)
         return false;
     enum setting_kind kind = local ? SETTING_LOCAL : value.null ? SETTING_RESET : SETTING_SET;
     struct setting_change *change = add(reader, kind, plain);
-    if (!change || kind != SETTING_SET)
+    if (!change || value.null)
         return change != NULL;
     change->value_len = value.text.len;
     change->value = mem_text_n(value.text.data, value.text.len);
-    return value_is_safe(plain, change->value);
+    return local || value_is_safe(plain, change->value);
 }
 
 static bool read_select(struct reader *reader, const PgQuery__SelectStmt *select)

@@ -14,7 +14,7 @@
 struct statement {
     struct link link;
     uint64_t id;
-    uint64_t result_hash;
+    struct prototype *prototype; /* a reference; NULL: not known */
 };
 
 struct server_statements {
@@ -62,17 +62,27 @@ bool statements_touch(struct server_statements *statements, uint64_t id)
     return true;
 }
 
-void statements_set_result(struct server_statements *statements, uint64_t id, uint64_t hash)
+void statements_set_prototype(struct server_statements *statements, uint64_t id,
+                              struct prototype *prototype)
 {
     struct statement *statement = table_get(&statements->by_id, key_of(&id));
-    if (statement)
-        statement->result_hash = hash;
+    if (!statement)
+        return;
+    prototype_unref(statement->prototype);
+    statement->prototype = prototype_ref(prototype);
 }
 
-uint64_t statements_result(const struct server_statements *statements, uint64_t id)
+struct prototype *statements_prototype(const struct server_statements *statements, uint64_t id)
 {
     const struct statement *statement = table_get(&statements->by_id, key_of(&id));
-    return statement ? statement->result_hash : 0;
+    return statement ? statement->prototype : NULL;
+}
+
+static void forget(struct statement *statement)
+{
+    link_remove(&statement->link);
+    prototype_unref(statement->prototype);
+    mem_free(statement);
 }
 
 static void add(struct server_statements *statements, uint64_t id,
@@ -110,18 +120,15 @@ void statements_remove(struct server_statements *statements, uint64_t id)
     struct statement *statement = table_remove(&statements->by_id, key_of(&id));
     if (!statement)
         return;
-    link_remove(&statement->link);
-    mem_free(statement);
+    forget(statement);
     note_count(statements);
 }
 
 void statements_clear(struct server_statements *statements)
 {
     struct link *first;
-    while ((first = link_first(&statements->recent)) != NULL) {
-        link_remove(first);
-        mem_free(CONTAINER_OF(first, struct statement, link));
-    }
+    while ((first = link_first(&statements->recent)) != NULL)
+        forget(CONTAINER_OF(first, struct statement, link));
     table_fini(&statements->by_id);
     note_count(statements);
 }
@@ -147,7 +154,7 @@ void statements_put_back(struct server_statements *statements,
     LINK_EACH (&taken->recent, at) {
         const struct statement *statement = CONTAINER_OF(at, struct statement, link);
         statements_restore(statements, statement->id);
-        statements_set_result(statements, statement->id, statement->result_hash);
+        statements_set_prototype(statements, statement->id, statement->prototype);
     }
 }
 

@@ -24,7 +24,9 @@ static void describe(const char *sql, const struct setting_param *params, unsign
         const struct setting_change *change = &changes->list[i];
         at += (size_t)snprintf(out + at, room - at, "%s%s %s%s", i ? "; " : "", kinds[change->kind],
                                change->name,
-                               change->kind == SETTING_SET ? (change->listed ? "=>" : "=") : "");
+                               !change->value   ? ""
+                               : change->listed ? "=>"
+                                                : "=");
         for (size_t c = 0; c < change->value_len; c++)
             out[at++] = change->value[c] ? change->value[c] : '|';
         out[at] = 0;
@@ -63,8 +65,9 @@ static const struct {
     {"set session characteristics as transaction isolation level serializable, read only",
      "set default_transaction_isolation=serializable; set default_transaction_read_only=1"},
     {"set app.tenant = 'x''y\\'", "set app.tenant=x'y\\"},
-    {"set local app.tenant = 1", "local app.tenant"},
-    {"set local search_path to a", "local search_path"},
+    {"set local app.tenant = 1", "local app.tenant=1"},
+    {"set local search_path to a, \"B\"", "local search_path=>a|B"},
+    {"set local search_path to default", "local search_path"},
     {"reset app.tenant", "reset app.tenant"},
     {"RESET ALL", "reset all "},
     {"set default_text_search_config to 'simple'", ""},
@@ -80,7 +83,7 @@ static const struct {
     {"select set_config('Work_Mem', '5MB', false)", "set work_mem=5MB"},
     {"select pg_catalog.set_config('search_path', 'a, b', 'f')", "set search_path=a, b"},
     {"select set_config('a.b', 'x', true) as c, set_config('a.c', null, false)",
-     "local a.b; reset a.c"},
+     "local a.b=x; reset a.c"},
     {"select set_config('a.b', 'x'::text, false)", "set a.b=x"},
     {"select set_config('a.b', 'x' || 'y', false)", ""},
     {"select set_config('a.b', 'x', a) from t", ""},
