@@ -37,6 +37,7 @@ struct owed_entry {
     bool fails;  /* DISCARD: the Sync of a block that was made to fail: it says E, or all is lost */
     bool replay; /* discarded Q: the backend is made one of the session's; if that fails, it ends */
     bool roles;  /* of a replay: the role may change */
+    bool exits;  /* of a replay: if it fails, the backend ends before it reads what comes behind */
     bool learns; /* D of a statement: what prototype it has at this backend */
     uint8_t status; /* of a replay: the transaction status behind it */
     uint32_t text_len;

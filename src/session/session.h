@@ -158,6 +158,7 @@ struct unit {
     bool judged;      /* what it is going to do is known before it is sent: */
     unsigned ahead;   /* its effects */
     bool erred;       /* an ErrorResponse came */
+    bool repairs;     /* its backend has no other settings than this unit makes: see replay.c */
     bool constants;   /* something of it sets how constants are read */
     bool names;       /* or what names mean */
     struct setting_changes *bound_changes; /* what executing the unnamed portal would set; ours */
@@ -260,6 +261,7 @@ struct session {
     bool savepoints_unsure;          /* there are others than those */
     bool commits_unsure; /* something in this pipeline may have committed what came before it */
     bool tainted;        /* its settings are others than the list says: pinned until DISCARD ALL */
+    bool unrestored;     /* its settings could not be given to the last backend */
     /* What its backend said of settings under which it cuts texts otherwise than we do. */
     bool strings_unsafe;
     bool encoding_unsafe;

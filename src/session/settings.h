@@ -55,7 +55,7 @@ void settings_unit_end(struct session *session, uint8_t status);
 void settings_fini(struct session *session);
 
 /* The session is attached to a backend that is in no block and owes nothing: makes it one with the session's
- * settings. What is sent for that precedes whatever is forwarded next. */
-void replay_begin(struct session *session);
-/* A message of the backend that answers a replay. False: the replay failed, the session is ended. */
+ * settings. What is sent for that precedes whatever is forwarded next, which begins with `data`. */
+void replay_begin(struct session *session, const uint8_t *data, size_t len);
+/* A message of the backend that answers a replay. False: the replay failed; the unit is over, or the session. */
 bool replay_relay(struct session *session, const struct pgwire_frame *frame, bool *out_pass);

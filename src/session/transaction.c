@@ -35,8 +35,9 @@ void transaction_defer(struct transaction *transaction, struct slice text,
 
 void transaction_fail(struct transaction *transaction)
 {
-    move(transaction, TRANSACTION_FAILED);
-    transaction->reads_only = false;
+    if (transaction->state != TRANSACTION_FAILED)
+        move(transaction, TRANSACTION_FAILED);
+    transaction->reads_only = transaction->owes_snapshot = false;
 }
 
 void transaction_materialise(struct transaction *transaction)

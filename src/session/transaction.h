@@ -5,6 +5,8 @@
  *    ▲  ▲                            │ │ cancelled while it waits                   ▲ │
  *    │  │ COMMIT, ROLLBACK           │ └─► FAILED ── BEGIN and an error in front ───┘ │
  *    │  └── answered here ───────────┴────────┘                                       │
+ *    │                                     ▲ the backend ended before it read BEGIN   │
+ *    │                                     └──────────────────────────────────────────┤
  *    ├───────────────────────── ReadyForQuery said I ─────────────────────────────────┤
  *    └─► OPEN: Postgres was sent a BEGIN that we did not answer, or a text that had one in it
  *
@@ -37,7 +39,7 @@
     X(NONE, TO_BLOCK(LAZY) | TO_BLOCK(OPEN))                                                       \
     X(LAZY, TO_BLOCK(NONE) | TO_BLOCK(FAILED) | TO_BLOCK(OPEN))                                    \
     X(FAILED, TO_BLOCK(NONE) | TO_BLOCK(OPEN))                                                     \
-    X(OPEN, TO_BLOCK(NONE))
+    X(OPEN, TO_BLOCK(NONE) | TO_BLOCK(FAILED))
 #define TO_BLOCK(state)              (1u << TRANSACTION_##state)
 #define TRANSACTION_ENUM(name, next) TRANSACTION_##name,
 enum transaction_state { TRANSACTION_STATES(TRANSACTION_ENUM) TRANSACTION_STATE_COUNT };
@@ -71,7 +73,8 @@ void transaction_fini(struct transaction *transaction);
 void transaction_defer(struct transaction *transaction, struct slice text,
                        enum block_isolation isolation);
 
-/* A statement of a LAZY block has failed before it reached Postgres. */
+/* A statement of a LAZY block has failed before it reached Postgres, or (OPEN) before Postgres read the
+ * deferred BEGIN in front of it. */
 void transaction_fail(struct transaction *transaction);
 
 /* The deferred BEGIN goes to Postgres now. */

@@ -109,7 +109,7 @@ size_t unit_forward(struct session *session, const uint8_t *data, size_t len)
         fill_spoil(session, REASON_IN_TRANSACTION);
     follow_backend(session);
     if (session->status == 'I' || transaction_is_ours(&session->transaction))
-        replay_begin(session);
+        replay_begin(session, data, len);
     sequences_prepare(session);
     unit->open = true;
     session->active_since_ms = loop_now_ms(session->host->loop);
@@ -272,7 +272,7 @@ static size_t skip_refused(struct session *session, const uint8_t *data, size_t 
     if (status != PGWIRE_OK)
         return 0;
     unit->skip_left = frame.len;
-    if (frame.type == 'Q' || frame.type == 'S' || frame.type == 'F') {
+    if (frame.type == 'S' || (!unit->extended && (frame.type == 'Q' || frame.type == 'F'))) {
         uint8_t ready[6] = {'Z', 0, 0, 0, 5, session->status};
         stream_write(&session->stream, ready, sizeof(ready));
         unit_reset(session);

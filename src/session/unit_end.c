@@ -52,7 +52,7 @@ static void apply_effects(struct session *session)
 static void follow_settings(struct session *session)
 {
     struct server *server = session->server;
-    if (server->settings == session->settings)
+    if (server->settings == session->settings || session->unit.repairs)
         return;
     settings_unref(server->settings);
     server->settings = settings_ref(session->settings);

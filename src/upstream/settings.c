@@ -316,9 +316,36 @@ static void put_roles(struct buf *out, const struct settings *wanted)
     }
 }
 
+static const char timeout[] = "statement_timeout";
+
+/* A replay is not the statement that shall not take long: for its time there is no limit. */
+static bool lift_timeout(const struct settings *has, const struct settings *wanted, struct buf *out)
+{
+    if (!settings_find(has, timeout) && !settings_find(wanted, timeout))
+        return false;
+    buf_append_text(out, ";SET statement_timeout TO 0");
+    return true;
+}
+
+static void put_timeout(const struct settings *wanted, struct buf *out)
+{
+    const struct setting *entry = settings_find(wanted, timeout);
+    if (entry)
+        put_set(out, entry);
+    else
+        put_reset(out, slice_of_text(timeout));
+}
+
+/* Has a place of its own in a replay. */
+static bool stands_apart(struct slice name)
+{
+    return is_role(name) || slice_is(name, timeout);
+}
+
 void settings_replay(const struct settings *has, const struct settings *wanted, struct buf *out)
 {
     buf_append_text(out, "SET exit_on_error TO on");
+    bool lifted = lift_timeout(has, wanted, out);
     /* Everything is set as the login role. */
     if (settings_find(has, "role"))
         buf_append_text(out, ";RESET ROLE");
@@ -327,14 +354,14 @@ void settings_replay(const struct settings *has, const struct settings *wanted, 
     for (unsigned i = 0; has && i < has->count; i++) {
         const struct setting *entry = &has->list[i];
         const struct setting *other = find(wanted, entry->name);
-        if (!is_role(entry->name) && entry->form != SETTING_GONE &&
+        if (!stands_apart(entry->name) && entry->form != SETTING_GONE &&
             (!other || other->form == SETTING_GONE))
             put_reset(out, entry->name);
     }
     for (unsigned i = 0; wanted && i < wanted->count; i++) {
         const struct setting *entry = &wanted->list[i];
         const struct setting *other = find(has, entry->name);
-        if (is_role(entry->name) || same_entry(entry, other))
+        if (stands_apart(entry->name) || same_entry(entry, other))
             continue;
         if (entry->form != SETTING_GONE)
             put_set(out, entry);
@@ -342,5 +369,7 @@ void settings_replay(const struct settings *has, const struct settings *wanted, 
             put_reset(out, entry->name);
     }
     put_roles(out, wanted);
+    if (lifted)
+        put_timeout(wanted, out);
     buf_append_text(out, ";RESET exit_on_error");
 }

@@ -399,22 +399,6 @@ def test_a_custom_setting_of_one_client_is_null_to_another(proxy):
         assert not pins(proxy)
 
 
-def test_a_setting_of_a_role_that_is_gone_ends_the_session(proxy, shared):
-    """naive: the statement runs as somebody else."""
-    shared.query("drop role if exists passing; create role passing")
-    with proxy.connect() as a, proxy.connect() as b:
-        a.query("set role passing")
-        assert b.query("select current_user") == [["postgres"]]
-        shared.query("drop role passing")
-        shared.query("drop table if exists untouched; create table untouched (a int)")
-        a.send(wire.query("insert into untouched values (1)"))
-        messages = a.read_to_end()
-        (error,) = (wire.fields_of(m.body) for m in messages if m.tag == b"E")
-        assert error["C"] == "22023" and "settings could not be restored" in error["M"], error
-        assert shared.query("select count(*) from untouched") == [["0"]]
-        assert b.query("select current_user") == [["postgres"]]
-
-
 def test_replay_is_pipelined_with_an_extended_statement_that_was_prepared_before(proxy):
     with proxy.connect() as a, proxy.connect() as b:
         a.ask(wire.parse("select current_setting('work_mem'), $1::text", "s"), wire.sync())
