@@ -165,7 +165,7 @@ static bool find_statement(struct session *session, struct slice name,
 
 /* What executing the portal may do; returns the verdict's effects. */
 static unsigned bind_effects(struct session *session, const struct pgwire_bind *bind,
-                         const struct query *query, bool named)
+                             const struct query *query, bool named)
 {
     const struct verdict *verdict = lookup_verdict(session, query);
     bool harmless = verdict_is_harmless(verdict);
@@ -181,6 +181,16 @@ static unsigned bind_effects(struct session *session, const struct pgwire_bind *
     if (!bind->portal.len)
         set_bound_changes(session, changes);
     return effects;
+}
+
+/* True if the statement was not prepared, or not judged by Postgres, under what holds now. */
+static bool bind_moves(const struct session *session, const struct client_statement *named,
+                       uint64_t settings)
+{
+    uint64_t version = named ? named->version : session->unnamed_version;
+    uint64_t judged = named ? named->settings : session->unnamed_settings;
+    return (named ? named->moved : session->unnamed_moved) || settings == SETTINGS_UNKNOWN ||
+           judged != settings || version != realm_wanted(session->database->realm);
 }
 
 /* What the backend's answer will say of the client's name: it was judged, now. */
@@ -235,8 +245,9 @@ void forward_bind(struct session *session, const struct pgwire_frame *frame, con
     else if (!named)
         names_ensure_unnamed(session);
     query.arguments = session_slice(bind.arguments);
-    query.types = named ? named->statement->types : query.types;
     uint64_t settings = session_parse_settings(session);
+    if (bind_moves(session, named, settings))
+        (void)names_types(named ? named->prototype : session->unnamed_prototype, &query);
     unsigned effects = bind_effects(session, &bind, &query, named != NULL);
     if (UNLIKELY(effects & EFFECT_NAMES) && named && !named->own)
         names_ensure(session, named, name); /* the backend was made to forget it: own_names.c */

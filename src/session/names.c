@@ -187,6 +187,7 @@ void names_destroy(struct client_statement *known)
 void names_forget_unnamed(struct session *session)
 {
     session->unnamed_id = 0;
+    session->unnamed_moved = false;
     prototype_unref(session->unnamed_prototype);
     session->unnamed_prototype = NULL;
 }
@@ -206,6 +207,7 @@ static void bind_succeeded(struct session *session, const struct owed_entry *ent
     if (entry->unnamed) {
         session->unnamed_version = entry->version;
         session->unnamed_settings = entry->settings;
+        session->unnamed_moved = true;
     }
     if (!entry->name)
         return;
@@ -213,6 +215,7 @@ static void bind_succeeded(struct session *session, const struct owed_entry *ent
     if (known) {
         known->version = entry->version;
         known->settings = entry->settings;
+        known->moved = true;
     }
 }
 
@@ -251,6 +254,7 @@ void forward_settle(struct session *session, struct owed_entry *entry, bool fail
         again->prototype = prototype_ref(entry->prototype);
         again->version = entry->version;
         again->settings = SETTINGS_UNKNOWN; /* Postgres judges again */
+        again->moved = true;
         struct client_statement *other =
             table_put(&session->statements, slice_of_text(entry->name), again);
         if (other)

@@ -44,6 +44,8 @@ bool names_must_look(struct session *session, const struct pgwire_frame *frame);
  * what Postgres would say. */
 bool names_changed(struct session *session, uint64_t id, const struct prototype *told,
                    bool describes, struct buf *out);
+/* The types of the parameters as they were fixed, into *query. False: not known. */
+bool names_types(const struct prototype *told, struct query *query);
 /* Describe of a statement that returns no rows: Postgres does not look at it again. False: it may. */
 bool names_describe(const struct prototype *prototype, struct buf *out);
 

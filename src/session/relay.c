@@ -451,7 +451,8 @@ static enum relay_result relay_answer(struct session *session, struct run *run,
 static void show_fill(struct session *session, const struct owed_entry *head, uint8_t type,
                       size_t at)
 {
-    if (head && head->source == OWED_DISCARD && (type == 'C' || type == 'D' || head->learns))
+    if (head && head->source == OWED_DISCARD &&
+        (type == 'C' || type == 'D' || type == '3' || head->learns))
         return;
     fill_see(session, type, at);
 }

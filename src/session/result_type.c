@@ -145,6 +145,13 @@ static void put_parameters(const struct prototype *prototype, struct buf *out)
     buf_append(out, prototype->types.data, prototype->types.len);
 }
 
+bool names_types(const struct prototype *told, struct query *query)
+{
+    if (told)
+        query->types = told->types;
+    return told;
+}
+
 bool names_describe(const struct prototype *prototype, struct buf *out)
 {
     static const uint8_t nothing[] = {'n', 0, 0, 0, 4};

@@ -86,7 +86,9 @@ enum {
 struct client_statement {
     struct statement *statement;
     uint64_t version; /* catalog version wanted when it was parsed: after DDL Postgres must judge */
-    bool own;         /* its backend knows it under the client's name: own_names.c */
+    bool
+        moved; /* judged again, since: its parameters may have other types than who prepares it now has */
+    bool own;          /* its backend knows it under the client's name: own_names.c */
     uint64_t settings; /* session_parse_settings() when Postgres last judged it */
     struct prototype
         *prototype; /* what was made of it when it was prepared, a reference; NULL: not known */
@@ -273,7 +275,8 @@ struct session {
     struct slice unnamed_hint; /* in unnamed_query */
     bool unnamed_scanned;
     uint64_t unnamed_id;      /* 0: there is none */
-    uint64_t unnamed_version; /* these three as in struct client_statement */
+    uint64_t unnamed_version; /* these four as in struct client_statement */
+    bool unnamed_moved;
     uint64_t unnamed_settings;
     struct prototype *unnamed_prototype;
 

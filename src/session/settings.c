@@ -147,7 +147,7 @@ struct proof_scope settings_scope(const struct session *session)
     static _Thread_local char items[PROFILE_PATH_MAX];
     const struct profile_facts *facts = session->server ? session->server->facts : session->facts;
     unsigned moving = EFFECT_TRACK | EFFECT_SET_LOCAL | EFFECT_TX_END | EFFECT_UNPIN | EFFECT_PIN;
-    if (session_has_own_settings(session) || session->local_settings || session->tainted ||
+    if (session_has_own_settings(session) || session->local_path || session->tainted ||
         (session->unit.effects & moving) || !facts->scope.known)
         return (struct proof_scope){0};
     struct proof_scope scope = {.search_path = slice_of_text(facts->scope.search_path),

@@ -65,6 +65,8 @@ static bool bound_query(struct session *session, const struct pgwire_bind *bind,
             !session_parses_by(session, session->unnamed_settings))
             return false;
         unnamed_query_of(session, out);
+        if (session->unnamed_moved && !names_types(session->unnamed_prototype, out))
+            return false;
     } else {
         const struct client_statement *known =
             table_get(&session->statements, session_slice(bind->statement));
@@ -79,6 +81,8 @@ static bool bound_query(struct session *session, const struct pgwire_bind *bind,
         out->scan_flags = statement->scan_flags;
         out->hint = statement->hint;
         out->scanned = statement->scanned;
+        if (known->moved && !names_types(known->prototype, out))
+            return false;
     }
     out->arguments = session_slice(bind->arguments);
     return true;
@@ -176,15 +180,104 @@ static size_t answer_block(struct session *session, const struct message *messag
     return messages[answered].at; /* there is a Sync at least */
 }
 
+/* A batch as far as it is looked at before it is passed on. */
+struct batch {
+    struct message messages[SESSION_UNIT_MESSAGES];
+    unsigned count;
+    size_t whole;       /* its length, or as walk_unit says */
+    bool few;           /* all of it is in messages */
+    bool one;           /* it is one statement: */
+    struct query query; /* this one */
+};
+
+/* False: more bytes are needed. */
+static bool read_batch(struct session *session, const uint8_t *data, size_t len, struct batch *out)
+{
+    out->count = 0;
+    out->one = false;
+    out->query = (struct query){0};
+    out->whole = walk_unit(session, data, len, out->messages, &out->count);
+    out->few = out->whole != SIZE_MAX && out->count <= SESSION_UNIT_MESSAGES;
+    return out->whole != 0;
+}
+
 static bool overtaken_batch_waits(struct session *session, const uint8_t *data, size_t len)
 {
-    struct message messages[SESSION_UNIT_MESSAGES];
-    struct query query = {0};
-    unsigned count = 0;
-    size_t whole = walk_unit(session, data, len, messages, &count);
-    bool one = whole && whole != SIZE_MAX && count <= SESSION_UNIT_MESSAGES &&
-               is_one_statement(session, messages, count, &query);
-    return unit_waits_for_catalog(session, one ? &query : NULL);
+    struct batch batch;
+    bool one = read_batch(session, data, len, &batch) && batch.few &&
+               is_one_statement(session, batch.messages, batch.count, &batch.query);
+    return unit_waits_for_catalog(session, one ? &batch.query : NULL);
+}
+
+/* Sync alone, with nothing open: the answer is known. */
+static bool answer_sync(struct session *session, const struct batch *batch)
+{
+    if (batch->count != 1 || batch->whole == SIZE_MAX || batch->messages[0].type != 'S' ||
+        batch->messages[0].frame.body_len != 0 ||
+        (session->server && !transaction_is_ours(&session->transaction)))
+        return false;
+    uint8_t ready[6] = {'Z', 0, 0, 0, 5, session->status};
+    stream_queue(&session->stream, ready, sizeof(ready));
+    unit_reset(session);
+    return true;
+}
+
+/* One statement: answered here, or from the cache. True: that is decided, and *out_used has how many bytes it
+ * took; 0: it waits. */
+static bool take_one(struct session *session, const struct batch *batch, const uint8_t *data,
+                     size_t len, size_t *out_used)
+{
+    struct unit *unit = &session->unit;
+    const struct query *query = &batch->query;
+    bool more = len > batch->whole;
+    if (!unit->coalesced && !session->explanation)
+        counter_add(&session->stats->received, batch->whole);
+    *out_used = 0;
+    if (UNLIKELY(local_answer_may(query)) &&
+        local_answer_kind_of(session, query) != LOCAL_ANSWER_NONE) {
+        if (local_answer_unit_waits(session, query))
+            return true;
+        if (local_answer_unit(session, query, more)) {
+            unit_reset(session);
+            *out_used = batch->whole;
+            return true;
+        }
+        unit->forward = true;
+        *out_used = unit_forward(session, data, len);
+        return true;
+    }
+    switch (lookup_query(session, query, more)) {
+    case LOOKUP_HIT:
+        counter_add(&session->stats->bind_count, 1);
+        counter_add(&session->stats->client_parse_count, query->with_parse ? 1 : 0);
+        unit_reset(session);
+        *out_used = batch->whole;
+        return true;
+    case LOOKUP_WAIT:
+        return true;
+    case LOOKUP_FORWARD:
+        break;
+    }
+    return false;
+}
+
+static size_t pass_batch(struct session *session, struct batch *batch, const uint8_t *data,
+                         size_t len)
+{
+    struct unit *unit = &session->unit;
+    struct query *query = &batch->query;
+    if (batch->count != 1 && unit_waits_for_catalog(session, batch->one ? query : NULL))
+        return 0;
+    unit->forward = true;
+    if (batch->one) {
+        unit->judged = true;
+        unit->ahead = lookup_verdict(session, query)->effects;
+    }
+    if (UNLIKELY(session->transaction.asks) && batch->few &&
+        lazy_statement_of(session, batch->messages, batch->count, query) &&
+        ask_is_worth(session, query))
+        unit->ask = UNIT_ASK_FIRST;
+    return unit_forward(session, data, len);
 }
 
 size_t unit_take_batch(struct session *session, const uint8_t *data, size_t len)
@@ -195,72 +288,25 @@ size_t unit_take_batch(struct session *session, const uint8_t *data, size_t len)
             return 0;
         return unit_forward(session, data, len);
     }
-    struct message messages[SESSION_UNIT_MESSAGES];
-    unsigned count = 0;
-    size_t whole = walk_unit(session, data, len, messages, &count);
-    if (!whole)
+    struct batch batch;
+    if (!read_batch(session, data, len, &batch))
         return 0;
     unit_begin(session, true);
     if (unit->answered) {
         unit_reset(session);
-        return whole;
+        return batch.whole;
     }
-    if (count == 1 && whole != SIZE_MAX && messages[0].type == 'S' &&
-        messages[0].frame.body_len == 0 &&
-        (!session->server || transaction_is_ours(&session->transaction))) {
-        /* Sync alone, with nothing open: the answer is known. */
-        uint8_t ready[6] = {'Z', 0, 0, 0, 5, session->status};
-        stream_queue(&session->stream, ready, sizeof(ready));
-        unit_reset(session);
-        return whole;
-    }
-    struct query query = {0};
-    bool one = false;
-    if (whole != SIZE_MAX && count <= SESSION_UNIT_MESSAGES) {
-        one = is_one_statement(session, messages, count, &query);
-        size_t answered =
-            one && !block_text_may_be(query.canonical) ? 0 : answer_block(session, messages, count);
-        if (answered)
-            return answered;
-        if (one) {
-            if (!unit->coalesced && !session->explanation)
-                counter_add(&session->stats->received, whole);
-            if (UNLIKELY(local_answer_may(&query)) &&
-                local_answer_kind_of(session, &query) != LOCAL_ANSWER_NONE) {
-                if (local_answer_unit_waits(session, &query))
-                    return 0;
-                if (local_answer_unit(session, &query, len > whole)) {
-                    unit_reset(session);
-                    return whole;
-                }
-                unit->forward = true;
-                return unit_forward(session, data, len);
-            }
-            switch (lookup_query(session, &query, len > whole)) {
-            case LOOKUP_HIT:
-                counter_add(&session->stats->bind_count, 1);
-                counter_add(&session->stats->client_parse_count, query.with_parse ? 1 : 0);
-                unit_reset(session);
-                return whole;
-            case LOOKUP_WAIT:
-                return 0;
-            case LOOKUP_FORWARD:
-                break;
-            }
-        } else if (count > 2) {
+    if (answer_sync(session, &batch))
+        return batch.whole;
+    size_t used = 0;
+    if (batch.few) {
+        batch.one = is_one_statement(session, batch.messages, batch.count, &batch.query);
+        if (!batch.one || block_text_may_be(batch.query.canonical))
+            used = answer_block(session, batch.messages, batch.count);
+        if (used || (batch.one && take_one(session, &batch, data, len, &used)))
+            return used;
+        if (!batch.one && batch.count > 2)
             counter_add(&session->host->bypass[REASON_PIPELINE], 1);
-        }
     }
-    if (count != 1 && unit_waits_for_catalog(session, one ? &query : NULL))
-        return 0;
-    unit->forward = true;
-    if (one) {
-        unit->judged = true;
-        unit->ahead = lookup_verdict(session, &query)->effects;
-    }
-    if (UNLIKELY(session->transaction.asks) && whole != SIZE_MAX &&
-        count <= SESSION_UNIT_MESSAGES && lazy_statement_of(session, messages, count, &query) &&
-        ask_is_worth(session, &query))
-        unit->ask = UNIT_ASK_FIRST;
-    return unit_forward(session, data, len);
+    return pass_batch(session, &batch, data, len);
 }

@@ -23,7 +23,9 @@ create table two.u (a text); insert into two.u values ('1');
 create table mover.u (a bigint); insert into mover.u values (1);
 create table one.same (a int); insert into one.same values (1);
 create table two.same (a int); insert into two.same values (2);
-create table mover.same (a int); insert into mover.same values (3)"""
+create table mover.same (a int); insert into mover.same values (3);
+create table one.blank (s char(5)); insert into one.blank values ('x');
+create table two.blank (s text primary key); insert into two.blank values ('x')"""
 
 
 # A backend that may know one statement forgets each when it learns another.
@@ -275,6 +277,21 @@ def test_a_hit_is_judged_where_it_is_asked(clients):
         b.run()
     a.query("set search_path to one")
     a.run()
+
+
+@pytest.mark.parametrize("name", ["s", ""])
+def test_who_has_moved_with_other_types_has_answers_of_its_own(clients, name):
+    """naive: the text, the path and the value are the same, so the answer of who prepared it there is shown."""
+    a, b = clients()
+    a.parse("set search_path to two", "two")
+    a.parse("select count(*) from blank where s = $1", name), a.run("x ", name=name)
+    a.run(name="two")
+    b.query("set search_path to two")
+    b.parse("select count(*) from blank where s = $1", name)
+    for _ in range(3):
+        a.run("x ", name=name), b.run("x ", name=name)
+    for _ in range(2):
+        b.run("x ", name=name), a.run("x ", name=name)
 
 
 def test_types_of_parameters_stay_through_ddl(clients, moved):

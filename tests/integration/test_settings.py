@@ -204,6 +204,30 @@ def test_what_cannot_be_followed_ties_the_session_to_its_backend(twins, proxy, t
     pair.probe()
 
 
+OF_ONE_BLOCK = [
+    "begin; set local lock_timeout = '1s'", "begin; set local search_path to s1, public; select 1", "begin; set local role painter; commit",
+    "begin; set local datestyle to german; select 1", "begin; select set_config('app.tenant', '1', true); select 1; rollback",
+    "begin; savepoint a; set local app.tenant to 2; rollback to a", "begin; set constraints all deferred; set transaction read only",
+    "begin isolation level repeatable read; set local work_mem = '5MB'; commit", "set local work_mem = '5MB'",
+]
+
+
+@pytest.mark.parametrize("extended", [False, True], ids=["simple", "extended"])
+def test_what_is_set_for_one_block_ties_nobody_to_a_backend(twins, proxy, extended):
+    pair, other = twins(), twins()
+    for text in OF_ONE_BLOCK:
+        for part in text.split("; ") if extended else [text]:
+            pair.extended(part) if extended else pair.query(part)
+        pair.query("rollback")
+        other.probe()
+        assert not pins(proxy), text
+        pair.probe()
+    # Where names are looked for is known, so a table is known not to be a temporary one.
+    for text in ("begin", "set local lock_timeout = '1s'", "create table s1.of_a_block (a int)", "rollback"):
+        pair.through.query(text)
+    assert not pins(proxy)
+
+
 def test_several_settings_in_one_query_follow_a_failed_block(twins, proxy):
     pair, other = twins(), twins()
     pair.query("begin; set work_mem = '5MB'; select 1/0")

@@ -70,6 +70,10 @@ static void a_deferred_block_that_failed_is_not_served_and_ends_or_goes_to_postg
     transaction_fail(&block);
     transaction_materialise(&block);
     assert_false(transaction_is_ours(&block));
+    transaction_fail(&block); /* Postgres did not read it */
+    assert_true(transaction_is_ours(&block));
+    transaction_fail(&block);
+    transaction_materialise(&block);
     transaction_settle(&block, 'E');
     transaction_settle(&block, 'T'); /* a savepoint, had there been one */
     assert_false(transaction_may_hit(&block, true));

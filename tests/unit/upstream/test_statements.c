@@ -72,7 +72,8 @@ static void what_is_taken_can_be_put_back(void **state)
     struct server_statements *statements = statements_create(2);
     statements_add(statements, 1);
     statements_add(statements, 2);
-    statements_set_result(statements, 1, 77);
+    struct prototype *prototype = prototype_get(slice_of("", 0), PROTOTYPE_NO_COLUMNS);
+    statements_set_prototype(statements, 1, prototype);
     struct server_statements *taken = statements_take(statements);
     assert_int_equal(statements_count(statements), 0);
     assert_false(statements_touch(statements, 1));
@@ -80,7 +81,8 @@ static void what_is_taken_can_be_put_back(void **state)
     statements_put_back(statements, taken);
     statements_destroy(taken);
     assert_int_equal(statements_count(statements), 3);
-    assert_int_equal(statements_result(statements, 1), 77);
+    assert_ptr_equal(statements_prototype(statements, 1), prototype);
+    prototype_unref(prototype);
     assert_int_equal(statements_add(statements, 4), 1); /* behind those of now, in their order */
     taken = statements_take(statements);
     statements_destroy(statements_take(statements));
