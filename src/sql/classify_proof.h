@@ -1,4 +1,4 @@
-/* Between classify.c (relations, and the verdict as a whole) and classify_names.c (what calls or casts
+/* Between classify.c (the verdict as a whole), classify_relations.c and classify_names.c (what calls or casts
  * something). */
 #pragma once
 
@@ -28,11 +28,22 @@ void proof_deny(struct proof *proof, enum reason reason, const char *object);
 /* What calling something may do. */
 void proof_effect(struct proof *proof, enum function_effect effect);
 
-/* The same for code that is called, with what it reaches. */
+/* What code that is called may do besides writing the tables that are known. */
+void proof_reach(struct proof *proof, unsigned reach);
+
+/* The session keeps its backend for this reason, the first that there is. */
+void proof_pin(struct proof *proof, enum pin why, unsigned effects);
+
+/* The same as proof_effect for code that is called, with what it reaches. */
 void proof_call(struct proof *proof, const struct closure *closure);
 
 /* May the fact stand for something in that schema? */
 bool proof_means(const struct proof *proof, const struct fact *fact, const char *schema);
+
+/* A relation that is read or written. */
+void proof_relation(struct proof *proof, const struct fact *fact);
+/* Some relation is not in the snapshot: what that means, when everything else has been judged. */
+void proof_temporary(struct proof *proof);
 
 /* Each takes a fact of the kind in its name to the verdict. */
 void proof_function(struct proof *proof, const struct fact *fact);

@@ -1,8 +1,5 @@
-/* The control connection's states, the wishes of other threads, and what is done next.
- *
- * A wish of another thread is a flag and one post (the nudge) that makes the main loop look at the
- * flags: a thousand wishes are one post and one load. On the main loop everything ends in
- * control_next, which picks the most urgent job: who is the server, who is gone, load, check. */
+/* The control connection's states, and what is done next: on the main loop everything ends in control_next,
+ * which picks the most urgent job: who is the server, who is gone, load, check. */
 #include "upstream/control.h"
 
 #include <stdio.h>
@@ -12,7 +9,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "control_private.h"
-#include "dns.h"
 
 #define TO(state) (1u << CONTROL_##state)
 
@@ -43,7 +39,6 @@ static bool stopped;         /* main loop */
 static struct loop_ticker ticker;
 
 static void connect_now(struct control *control);
-static void control_next(struct control *control);
 static void sleep_ms(struct control *control, uint64_t delay_ms);
 
 const char *control_state_text(enum control_state state)
@@ -235,7 +230,7 @@ void control_dialled(struct control *control, const char *const *keywords,
     control->conn = control_conn_open(control_loop, keywords, values, &conn_handler, control);
 }
 
-static void take_line(struct control *control, const struct conf_database *line)
+void control_take_line(struct control *control, const struct conf_database *line)
 {
     const struct conf_database *before = control->line;
     control->line = line;
@@ -245,12 +240,11 @@ static void take_line(struct control *control, const struct conf_database *line)
         conf_unref(before->conf);
 }
 
-/* The configuration has no such database any more, or names no role: waits for control_want. */
-static void rest(struct control *control, const char *why)
+void control_rest(struct control *control, const char *why)
 {
     mem_free(set_error(control, mem_text(why)));
     hang_up(control);
-    take_line(control, NULL);
+    control_take_line(control, NULL);
     atomic_store(&control->settled, false);
     move(control, CONTROL_IDLE);
 }
@@ -260,12 +254,12 @@ static void connect_now(struct control *control)
     control_target_fini(&control->target);
     control->conf_seen = conf_current()->number;
     if (!control_target_make(control, &control->target)) {
-        rest(control, atomic_load(&control->database->conf)
-                          ? "no control_user, and no client has logged in yet"
-                          : "the configuration has no such database");
+        control_rest(control, atomic_load(&control->database->conf)
+                                  ? "no control_user, and no client has logged in yet"
+                                  : "the configuration has no such database");
         return;
     }
-    take_line(control, atomic_load(&control->database->conf));
+    control_take_line(control, atomic_load(&control->database->conf));
     if (!hosts_next(&control->walk)) {
         hosts_begin(&control->walk, control->database, control->line, false);
         ASSERT(hosts_next(&control->walk));
@@ -307,7 +301,7 @@ void control_loaded(struct control *control)
     control->failing = false;
 }
 
-static void control_next(struct control *control)
+void control_next(struct control *control)
 {
     if (stopped || !control->conn || control->job || control_state(control) == CONTROL_CONNECTING)
         return;
@@ -333,7 +327,6 @@ static void control_next(struct control *control)
     }
 }
 
-/* Connects if that is not under way, else looks whether there is something to do. */
 void control_wake(struct control *control)
 {
     if (control_state(control) == CONTROL_IDLE)
@@ -342,137 +335,11 @@ void control_wake(struct control *control)
         control_next(control);
 }
 
-/* ---- wishes of other threads ---- */
-
-static void on_nudge(struct loop *loop, struct loop_post *post)
-{
-    (void)loop;
-    struct control *control = CONTAINER_OF(post, struct control, nudge);
-    atomic_store(&control->nudged, false); /* before the wishes are read: none gets lost */
-    if (stopped)
-        return;
-    if (atomic_exchange(&control->wish_load, false))
-        control->load_needed = true;
-    if (atomic_exchange(&control->wish_verify, false))
-        control->identify_needed = control->conn != NULL;
-    if (atomic_load(&control->settled))
-        control_wake(control);
-    else
-        control_next(control);
-}
+/* ---- life ---- */
 
 bool control_stopped(void)
 {
     return stopped;
-}
-
-static void nudge(struct control *control)
-{
-    if (!atomic_exchange(&control->nudged, true) && !loop_post(control_loop, &control->nudge))
-        log_debug("the main loop has ended", "database", control->database->name, NULL);
-}
-
-void control_want(struct control *control, const char *role, const char *password)
-{
-    if (atomic_load_explicit(&control->settled, memory_order_relaxed))
-        return;
-    pthread_mutex_lock(&control->mutex);
-    bool first = !atomic_load(&control->settled);
-    if (first && role) {
-        char *old_role = control->role;
-        char *old_password = control->password;
-        control->role = mem_text(role);
-        control->password = mem_text(password);
-        if (old_password)
-            explicit_bzero(old_password, strlen(old_password));
-        mem_free(old_password);
-        mem_free(old_role);
-    }
-    atomic_store(&control->settled, true);
-    pthread_mutex_unlock(&control->mutex);
-    if (first)
-        nudge(control);
-}
-
-void control_refresh(struct control *control)
-{
-    atomic_store(&control->wish_load, true);
-    nudge(control);
-}
-
-void control_verify(struct control *control)
-{
-    atomic_store(&control->wish_verify, true);
-    nudge(control);
-}
-
-/* ---- life ---- */
-
-/* A reload may have changed where a database lives, or who reads its catalog. */
-static void follow_configuration(struct control *control)
-{
-    uint64_t number = conf_current()->number;
-    if (control->conf_seen == number || control_state(control) == CONTROL_IDLE)
-        return;
-    control->conf_seen = number;
-    struct control_target target;
-    if (!control_target_make(control, &target)) {
-        control_hooks.on_lost(control->database);
-        rest(control, "the configuration has no such database");
-        return;
-    }
-    bool same = control_target_equal(&target, &control->target);
-    control_target_fini(&target);
-    if (same) { /* hosts and ports too: the walk goes on */
-        take_line(control, atomic_load(&control->database->conf));
-        return;
-    }
-    log_info("control connection moves to the new configuration", "database",
-             control->database->name, NULL);
-    control->walk.count = 0;
-    control_hooks.on_lost(control->database);
-    control->failures = 0;
-    rest(control, "the configuration has changed");
-    atomic_store(&control->settled, true);
-    connect_now(control);
-}
-
-/* With load_balance_hosts backends are spread over servers of which several will do: dialing again
- * would bring nothing. */
-static bool is_spread(const struct control *control)
-{
-    const struct conf_database *line = control->line;
-    return line->load_balance_hosts != LOAD_BALANCE_DISABLE && conf_host_count(line) > 1 &&
-           line->target_session_attrs != TARGET_PRIMARY &&
-           line->target_session_attrs != TARGET_READ_WRITE;
-}
-
-/* Backends are on another server, or a standby may have been promoted: looks again who is where. */
-static void follow_backends(struct control *control, uint64_t now_ms)
-{
-    if (control_state(control) != CONTROL_READY || !database_is_mixed(control->database) ||
-        is_spread(control) ||
-        (control->mixed_at_ms && now_ms - control->mixed_at_ms < CONTROL_MIXED_MS))
-        return;
-    control->mixed_at_ms = now_ms;
-    if (database_strangers(control->database)) {
-        control->walk.count = 0;
-        control_fail(control, "a server connection has reached another server");
-    } else if (!control->job) {
-        control->identify_needed = true;
-        control_next(control);
-    }
-}
-
-void control_follow_dns(struct control *control, unsigned host, const struct addresses *addresses)
-{
-    enum control_state state = control_state(control);
-    if ((state != CONTROL_IDENTIFYING && state != CONTROL_LOADING && state != CONTROL_READY) ||
-        control->walk.at != host ||
-        dns_leads_to_text(addresses, control_conn_address(control->conn)))
-        return;
-    control->walk.count = 0;
-    control_fail(control, "the address of the server has changed");
 }
 
 /* The control after `control`, or the first; NULL at the end. None is taken off while the loop runs,
@@ -488,10 +355,8 @@ static struct control *after(struct control *control)
 static void on_tick(struct loop_ticker *at, uint64_t now_ms)
 {
     (void)at;
-    for (struct control *control = after(NULL); control; control = after(control)) {
-        follow_configuration(control);
-        follow_backends(control, now_ms);
-    }
+    for (struct control *control = after(NULL); control; control = after(control))
+        control_follow(control, now_ms);
 }
 
 void control_init(struct loop *main_loop, const struct control_hooks *hooks)
@@ -508,7 +373,7 @@ struct control *control_create(struct database *database)
 {
     struct control *control = mem_zero(1, sizeof(*control));
     control->database = database;
-    control->nudge.run = on_nudge;
+    control_wishes_init(control);
     ASSERT(pthread_mutex_init(&control->mutex, NULL) == 0);
     buf_init(&control->query);
     link_init(&control->gones);
@@ -526,7 +391,7 @@ bool control_awaits_gone(const struct control *control)
 void control_forget(struct control *control)
 {
     ASSERT(!control_awaits_gone(control));
-    rest(control, "");
+    control_rest(control, "");
     mem_free(set_error(control, NULL));
     pthread_mutex_lock(&control->mutex);
     if (control->password)
@@ -578,7 +443,7 @@ void control_destroy(struct control *control)
     pthread_mutex_lock(&controls_mutex);
     link_remove(&control->link);
     pthread_mutex_unlock(&controls_mutex);
-    take_line(control, NULL);
+    control_take_line(control, NULL);
     control_target_fini(&control->target);
     buf_fini(&control->query);
     if (control->password)

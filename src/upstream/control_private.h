@@ -3,7 +3,9 @@
  * A job is a run of queries that belong together (identify, load, check, look for the gone). One job
  * runs at a time; when it ends, the next one begins, or the control sleeps until one is due.
  *
- *   control.c           states, wishes from other threads, failures, which job is next
+ *   control.c           states, failures, which job is next
+ *   control_wish.c      what other threads want
+ *   control_follow.c    the configuration, server connections and addresses that have changed
  *   control_dial.c      whom to connect to and as whom; addresses; opening the connection
  *   control_identify.c  who the server is; the settings; whether the catalog has moved
  *   catalog_load.c      a snapshot: one transaction, then the build on libuv's thread pool
@@ -115,9 +117,18 @@ void control_end(struct control *control);
 /* Closes the connection, tells on_lost, and tries again later. `message` is copied. */
 void control_fail(struct control *control, const char *message);
 
-/* Begins the most urgent job that is due, or sleeps until one is; connects first if that is not
- * done. */
+/* Begins the most urgent job that is due, or sleeps until one is. */
+void control_next(struct control *control);
+/* The same; connects first if that is not done. */
 void control_wake(struct control *control);
+
+/* The configuration has no such database any more, or names no role: waits for control_want. */
+void control_rest(struct control *control, const char *why);
+/* The line that counts now, with a reference on its configuration; NULL: none. */
+void control_take_line(struct control *control, const struct conf_database *line);
+
+void control_wishes_init(struct control *control);
+void control_follow(struct control *control, uint64_t now_ms); /* at each tick */
 
 bool control_stopped(void); /* control_stop_all was called; on the main loop */
 
