@@ -13,6 +13,7 @@
 
 #include "base/mem.h"
 #include "session/names.h"
+#include "session/relay_note.h"
 #include "session/settings.h"
 #include "upstream/statements.h"
 
@@ -99,25 +100,6 @@ static void skip_to_sync(struct session *session)
     }
 }
 
-/* "prepared statement does not exist": a client has dropped it by SQL, or code of its has. The next
- * one who needs it parses it again. "cached plan must not change result type": so does who prepares it anew,
- * where nobody here knows of the DDL that did it. */
-static void note_statement(struct session *session, const struct owed_entry *head,
-                           const uint8_t *body, size_t body_len)
-{
-    struct pgwire_slice code;
-    if (!head || !head->on_server || !pgwire_error_field(body, body_len, 'C', &code))
-        return;
-    struct server_statements *on_server = session->server->statements;
-    if (pgwire_slice_is(code, "26000"))
-        statements_remove(on_server, head->on_server);
-    if (!pgwire_slice_is(code, "0A000"))
-        return;
-    statements_set_prototype(on_server, head->on_server, NULL);
-    if (head->request == 'B' && !head->name) /* it was judged before */
-        session_refresh_catalogs(session->database, false);
-}
-
 /* True if all that is owed up to the next Sync is ours: the client does not know of it. */
 static bool sync_is_ours(const struct session *session)
 {
@@ -162,7 +144,7 @@ static void relay_error(struct session *session, struct run *run, size_t after, 
     if (pgwire_error_field(body, body_len, 'V', &severity) &&
         (pgwire_slice_is(severity, "FATAL") || pgwire_slice_is(severity, "PANIC")))
         session->fatal_relayed = true;
-    note_statement(session, head, body, body_len);
+    relay_note_statement(session, head, body, body_len);
     session->local.failed = true;
     settings_failed(session, head);
     replace_error(session, run, after, body, body_len);
@@ -173,40 +155,6 @@ static void relay_error(struct session *session, struct run *run, size_t after, 
         session->unit.copying = false;
     if (begins)
         lazy_begin_failed(session);
-}
-
-/* Counts what says that a statement is done. */
-static void note_done(struct session *session, const struct pgwire_frame *frame, bool whole)
-{
-    struct unit *unit = &session->unit;
-    struct pgwire_slice tag;
-    if (frame->type != 'C' && frame->type != 's' && frame->type != 'I' && frame->type != 'V')
-        return;
-    if (unit->completed < UINT16_MAX)
-        unit->completed++;
-    if (frame->type == 'C' && whole &&
-        pgwire_read_complete(frame->body, frame->body_len, &tag) == PGWIRE_OK &&
-        pgwire_slice_is(tag, "ROLLBACK"))
-        unit->rolled_back = true;
-}
-
-/* True if it is certain that nothing of what this unit closed has been committed:
- *   - the only statement that was done in it says ROLLBACK, and with it the block is over: it was
- *     the block's end, be it by ROLLBACK or by COMMIT of a failed block;
- *   - outside of a block an error came before any statement was done, and none of the unit's
- *     statements could end a transaction of its own (CALL, DO), begin one, or do anything else than
- *     write tables that are known.
- * Code that may write by other ways than its transaction (a connection of its own, say) is never
- * bounded to known tables. */
-static bool nothing_committed(const struct session *session, uint8_t status)
-{
-    const struct unit *unit = &session->unit;
-    const struct write_set *set = &session->closing.set;
-    if (status != 'I' || set->all || set->everything || set->ddl)
-        return false;
-    if (session->status == 'I')
-        return unit->erred && !unit->completed && !(unit->effects & ~(unsigned)EFFECTS_SEQUENCES);
-    return unit->rolled_back && unit->completed == 1 && !unit->erred;
 }
 
 /* ReadyForQuery of the unit. Whatever is passed on up to here leaves after the write's tables have
@@ -222,7 +170,7 @@ static void relay_ready(struct session *session, struct run *run, const uint8_t 
         if (session->closing.set.everything)
             session->unit.effects |= EFFECT_GLOBAL;
         bool writes = !write_set_is_empty(&session->closing.set);
-        realm_finish(&session->closing, writes && !nothing_committed(session, status));
+        realm_finish(&session->closing, writes && !relay_nothing_committed(session, status));
     } else if (status == 'I' && UNLIKELY(session_is_overtaken(session))) {
         const struct write_set all = {.all = true};
         realm_bump(session->database->realm, &all);
@@ -253,52 +201,6 @@ static void copy_begins(struct session *session)
     if (unit->extended)
         unit->open = true;
     stream_resume(&session->stream);
-}
-
-static void note_complete(struct session *session, const struct owed_entry *head,
-                          const struct pgwire_frame *frame)
-{
-    struct pgwire_slice tag;
-    if (UNLIKELY(session->local.changed) && (session->unit.effects & EFFECT_TX_END) &&
-        pgwire_read_complete(frame->body, frame->body_len, &tag) == PGWIRE_OK)
-        session->local.rolled_back = pgwire_slice_is(tag, "ROLLBACK");
-    bool sets =
-        head->changes || session->settings || session->settings_begin || session->savepoints;
-    if (!(sets || (session->unit.effects & (EFFECT_UNPIN | EFFECT_DEALLOCATE))) ||
-        pgwire_read_complete(frame->body, frame->body_len, &tag) != PGWIRE_OK)
-        return;
-    if (sets)
-        settings_complete(session, head, tag);
-    if (head->source != OWED_DISCARD && /* we say DEALLOCATE ALL, too: own_names.c */
-        (pgwire_slice_is(tag, "DISCARD ALL") || pgwire_slice_is(tag, "DEALLOCATE ALL")))
-        session->unit.discards = true;
-}
-
-/* ParameterStatus. When nothing that the client asked for can have changed a setting, the server's
- * configuration has: what was learned of this profile does not hold any more. */
-static void setting_changed(struct session *session)
-{
-    if (session->pin != PIN_NONE || session->local_settings ||
-        session->settings != session->settings_begin ||
-        (session->unit.effects &
-         (EFFECT_PIN | EFFECT_SET_LOCAL | EFFECT_TX_END | EFFECT_TRACK | EFFECT_UNPIN)))
-        return;
-    session->server->close_needed = true;
-    profile_outdate(session->profile);
-}
-
-/* A ParameterStatus: from the end of this unit on the backend may cut texts in another way. Both
- * settings are always reported, whoever changed them (SET, a function, the end of a block). */
-static void note_setting(struct session *session, const struct pgwire_frame *frame)
-{
-    struct pgwire_param_status status;
-    if (pgwire_read_param_status(frame->body, frame->body_len, &status) != PGWIRE_OK)
-        return;
-    if (pgwire_slice_is(status.name, "standard_conforming_strings"))
-        session->strings_unsafe = !pgwire_slice_is(status.value, "on");
-    else if (pgwire_slice_is(status.name, "client_encoding"))
-        session->encoding_unsafe =
-            profile_encoding_unsafe(slice_of(status.value.data, status.value.len));
 }
 
 static bool is_read_whole(uint8_t type)
@@ -393,11 +295,8 @@ static enum relay_result relay_end(struct session *session, struct run *run,
 static enum relay_result relay_unasked(struct session *session, struct run *run,
                                        const struct pgwire_frame *frame, bool whole, size_t next)
 {
-    if (frame->type == 'S') {
-        if (whole)
-            note_setting(session, frame);
-        setting_changed(session);
-    }
+    if (frame->type == 'S')
+        relay_note_setting(session, frame, whole);
     run->end = next;
     return RELAY_ON;
 }
@@ -407,14 +306,14 @@ static void note_answer(struct session *session, struct owed_entry *head,
                         const struct pgwire_frame *frame, bool whole)
 {
     if (head->source != OWED_DISCARD)
-        note_done(session, frame, whole);
+        relay_note_done(session, frame, whole);
     if (frame->type == 'D' && whole && head->asks)
         ask_row(session, frame->body, frame->body_len);
     if (UNLIKELY(head->learns) && whole &&
         (frame->type == 't' || frame->type == 'T' || frame->type == 'n'))
         names_learned(session, head, frame);
     if (frame->type == 'C' && whole)
-        note_complete(session, head, frame);
+        relay_note_complete(session, head, frame);
     if (frame->type == 'G')
         copy_begins(session);
     /* All rows of a set_config that was executed with a limit: it is done. */

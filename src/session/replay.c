@@ -36,9 +36,10 @@ static bool text_repairs(struct session *session, struct slice text)
     const struct setting_change *change = &changes->list[0];
     struct slice name = slice_of_text(change->name);
     bool role = slice_is(name, "role");
-    bool fine = changes->count == 1 && !settings_find(settings, "session_authorization");
+    bool user = slice_is(name, "session_authorization") && !settings_find(settings, "role");
+    bool fine = changes->count == 1 && (user || !settings_find(settings, "session_authorization"));
     if (change->kind == SETTING_RESET)
-        fine &= role || !settings_find(settings, "role") || setting_is_for_all(name);
+        fine &= role || user || !settings_find(settings, "role") || setting_is_for_all(name);
     else
         fine &= change->kind == SETTING_SET && role;
     setting_changes_destroy(changes);

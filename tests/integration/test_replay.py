@@ -116,6 +116,25 @@ def test_what_takes_the_setting_back_works(proxy, lost, ground, way, extended):
     assert lost.query(WRITE) == [] and ground.query("select * from ground") == [["1"]]
 
 
+@pytest.mark.parametrize("end", ["revoke passing from plain", "drop role passing"])
+@pytest.mark.parametrize("way", ["reset role", "set session authorization default", "reset session authorization"])
+def test_a_role_that_may_not_be_assumed_any_more(proxy, ground, way, end):
+    ground.query("drop role if exists plain; create role plain login; grant passing to plain; alter role passing nosuperuser")
+    user = "plain" if way == "reset role" else "postgres"
+    with proxy.connect(user=user) as a, proxy.connect(user=user) as b:
+        a.query("set role passing" if user == "plain" else "set session authorization passing")
+        assert b.query("select current_user") == [[user]]
+        ground.query(end)
+        if "revoke" in end and user == "postgres":
+            assert a.query("select current_user") == [["passing"]]  # a superuser may be whom it likes
+        else:
+            got = a.ask(wire.query("select 1"))
+            assert wire.errors_of(got) == ["42501" if "revoke" in end else "22023"] and got[-1].body == b"I"
+        assert wire.errors_of(a.ask(wire.query(way))) == []
+        assert a.query("select current_user, session_user") == b.query("select current_user, session_user") == [[user, user]]
+    ground.query("drop role plain")
+
+
 def test_other_settings_are_kept_when_one_is_taken_back(proxy, lost):
     lost.make_role()
     lost.query("set work_mem to '9MB'"), lost.query("set datestyle to german"), lost.query("set app.mine to 'x'")
