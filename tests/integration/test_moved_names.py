@@ -370,3 +370,14 @@ def test_ddl_that_nobody_here_knows_of(make_proxy, moved, alone):
         moved.query("alter table one.t drop column b; truncate one.t; insert into one.t values (1)")
     a.run()
     a.close()
+
+
+def test_a_close_that_was_skipped_leaves_what_was_told(clients):
+    a, b = clients()
+    a.parse(READS["t"])
+    a.ask(wire.parse("selec", "x"), wire.close_statement("s"), wire.sync())
+    a.query("set search_path to two")
+    elsewhere(b)
+    a.run(), a.describe()
+    a.back("set search_path to two")
+    a.run(), a.describe()
