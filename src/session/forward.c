@@ -264,13 +264,8 @@ static size_t forward_one(struct session *session, const uint8_t *data, size_t l
 {
     struct unit *unit = &session->unit;
     struct pgwire_frame frame;
-    enum pgwire_status status = pgwire_frame_request(data, len, &frame);
-    if (status == PGWIRE_MORE)
+    if (!session_read_frame(session, data, len, &frame))
         return 0;
-    if (status != PGWIRE_OK || frame.len > conf_current()->options.max_packet_size_bytes) {
-        session_fail_frame(session, status, *data);
-        return 0;
-    }
     if (frame.type == 'X') {
         session_end(session);
         return len;

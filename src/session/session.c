@@ -83,6 +83,18 @@ void session_fail_frame(struct session *session, enum pgwire_status status, uint
     session_fail(session, "08P01", message, NULL);
 }
 
+bool session_read_frame(struct session *session, const uint8_t *data, size_t len,
+                        struct pgwire_frame *out)
+{
+    enum pgwire_status status = pgwire_frame_request(data, len, out);
+    if (status == PGWIRE_MORE)
+        return false;
+    if (status == PGWIRE_OK && out->len <= conf_current()->options.max_packet_size_bytes)
+        return true;
+    session_fail_frame(session, status, *data);
+    return false;
+}
+
 bool session_is_idle(const struct session *session)
 {
     return session->state == SESSION_READY && session->status == 'I' && !session->unit.begun &&

@@ -431,6 +431,10 @@ void session_fail(struct session *session, const char *sqlstate, const char *mes
  * or not a message at all. */
 void session_fail_frame(struct session *session, enum pgwire_status status,
                         uint8_t type); /* FATAL, then closes */
+/* The head of the client's message at `data`. False: more bytes are needed, or it is no message and the
+ * session ends. */
+bool session_read_frame(struct session *session, const uint8_t *data, size_t len,
+                        struct pgwire_frame *out);
 void session_error_bytes(struct buf *out, const char *severity, const char *sqlstate,
                          const char *message, const char *detail);
 void session_release_server(struct session *session);

@@ -30,7 +30,7 @@ bool functions_read_allowed(const char *name, char volatility);
 /* What a built-in function of this name may do. */
 enum function_effect functions_effect(const char *name, char volatility);
 
-/* True if the list of volatile functions has this name. */
+/* True if the list of volatile functions has this name: for the test that none of a server is missing. */
 bool functions_volatile_known(const char *name);
 
 /* The same for a function in C that an extension of this name owns: those of the well-known ones
