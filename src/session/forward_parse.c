@@ -92,13 +92,15 @@ static void forward_named_parse(struct session *session, const struct pgwire_par
     struct statement *statement = known->statement;
     struct owed_entry *entry;
     bool there = is_there(session, statement);
-    if (there && session->status == 'E') {
+    if (there && (session->status == 'E' || statement->notices)) {
         /* In a failed block Postgres takes only what ends it. The unnamed statement asks it. */
         names_put_parse(session, slice_of("", 0), statement->query, statement->types);
         session->server->unnamed_statement = 0;
         entry = owed_push(&session->owed, 'P', OWED_FORWARD);
         ASSERT(entry != NULL);
         entry->name = mem_text_n(name.data, name.len);
+        known->prototype =
+            prototype_ref(statements_prototype(session->server->statements, statement->id));
         return; /* without the statement: the backend keeps what it has */
     }
     if (there) {

@@ -244,6 +244,8 @@ void forward_bind(struct session *session, const struct pgwire_frame *frame, con
         names_ensure(session, named, name);
     else if (!named)
         names_ensure_unnamed(session);
+    if (named && named->statement->notices)
+        fill_spoil(session, REASON_ANSWER); /* a hit may be for a Parse as well */
     query.arguments = session_slice(bind.arguments);
     uint64_t settings = session_parse_settings(session);
     if (bind_moves(session, named, settings))

@@ -17,6 +17,7 @@
 
 struct statement {
     _Atomic(unsigned) refs;
+    _Atomic(bool) notices; /* its Parse brings some: each client's is asked of a backend */
     uint64_t id;
     struct slice query;
     struct slice types;     /* 4 bytes an OID, as the client sent them */

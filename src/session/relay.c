@@ -295,8 +295,17 @@ static enum relay_result relay_end(struct session *session, struct run *run,
 static enum relay_result relay_unasked(struct session *session, struct run *run,
                                        const struct pgwire_frame *frame, bool whole, size_t next)
 {
+    const struct owed_entry *head = owed_head(&session->owed);
     if (frame->type == 'S')
         relay_note_setting(session, frame, whole);
+    if (frame->type == 'N' && head && head->request == 'P' && head->statement) {
+        head->statement->notices = true;
+        if (head->source == OWED_DISCARD) { /* the client has had them with its own Parse */
+            drop_to(session, run, next);
+            session->unit.relay_drop = true;
+            return RELAY_ON;
+        }
+    }
     run->end = next;
     return RELAY_ON;
 }

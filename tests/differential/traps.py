@@ -149,6 +149,9 @@ script("named: DEALLOCATE of itself", go(P("deallocate d", "d"), S), go(B([], "d
 script("named: DEALLOCATE executed again", go(P(READ, "a"), S), go(P("deallocate a"), B(), E(), S), go(B(), E(), S), go(P(READ, "a"), S), go(B(), E(), S), go(B([], "a"), E(), S))
 script("named: DEALLOCATE behind an error", go(P(READ, "a"), S), go(one(BAD), one("deallocate a"), S), go(B([], "a"), E(), S))
 script("named: DEALLOCATE with a wrong Bind", go(P(READ, "a"), S), go(P("deallocate a"), B(["1"]), E(), S), go(B([], "a"), E(), S))
+LONG = f"select 1 as {'long' * 20}"
+script("named: a text that brings a notice", go(P(LONG, "a"), S), go(P(LONG, "b"), DS("b"), S), go(B([], "a"), E(), S), go(P(LONG, "c"), B([], "c"), E(), CS("a"), S))
+script("named: a text that brings a notice, once", go(P(LONG, "a"), S), q("begin"), go(B([], "a"), E(), S), q("rollback"), go(B([], "a"), E(), S), go(P(LONG), B(), E(), S))
 DDL = "comment on table trap is 'x'"
 script("sql names: PREPARE skipped behind an error", go(P("show work_mem", "a"), S), go(B([], "a"), E(), S), go(one(BAD), one("prepare b as select 1"), S),
        *[go(B([], "a"), E(), S)] * 3, q("prepare b as select 1"), go(B([], "a"), E(), S), q("discard all"))
