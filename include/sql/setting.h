@@ -30,6 +30,8 @@ struct setting_change {
     bool
         listed; /* SETTING_SET of search_path and its like by SET: the value is its items, with a zero
                   * byte between them, because Postgres quotes them one by one */
+    bool resets;        /* to the default */
+    bool called;        /* by set_config, which says what has become of it */
     bool unsure;        /* for the keeper of the list: nobody knows what it sets, if it succeeds */
     uint16_t statement; /* of its text, from 0 */
     char *name;
@@ -84,3 +86,8 @@ bool setting_keeps_constants(struct slice name);
 
 /* True if every role may set it: it is replayed as the login role, whoever has set it. */
 bool setting_is_for_all(struct slice name);
+
+/* True if this setting, given with the StartupMessage, can as well be given by SET behind the login: any
+ * role may, at any time, and the same values are taken. Such a value never becomes invalid (as the name of
+ * a tablespace does), and it harms nobody while the backend is idle. */
+bool setting_follows_login(struct slice name, struct slice value);

@@ -1,7 +1,8 @@
 /* The pool of one (database, role): its backends on all workers, and who waits for one.
  *
  * Fairness  Waiters form one queue for the whole process, in the order in which they began to wait.
- *           A backend that becomes free goes to the first waiter of its profile, whichever worker
+ *           A backend that becomes free goes to the first waiter that may have it (of its profile, or
+ *           one that it is lent to: upstream/profile.h), whichever worker
  *           that waiter lives on (the connection moves there); when the first waiter of all has
  *           another profile and has waited POOL_PROFILE_PATIENCE_MS (or a backend has been idle
  *           that long), an idle or freed backend is closed and one with that waiter's profile is
@@ -20,7 +21,7 @@
 #include "upstream/database.h"
 #include "upstream/profile.h"
 
-enum { POOL_PROFILE_PATIENCE_MS = 100 };
+enum { POOL_PROFILE_PATIENCE_MS = 100, POOL_REMEMBERED_MAX = 32 };
 
 struct server;
 struct settings;
@@ -37,6 +38,7 @@ struct pool_waiter {
     struct link link; /* in pool->waiters (database->mutex) */
     struct loop *loop;
     struct profile *profile;         /* borrowed: its owner holds a reference while it waits */
+    bool native;                     /* it wants a server of this very profile, none that is lent */
     const struct settings *settings; /* what it wants the server to have; borrowed likewise */
     uint64_t since_us;               /* clock_now_us when it began to wait */
     uint64_t ticket;                 /* order of arrival in the process */
@@ -65,10 +67,13 @@ struct pool {
     unsigned connections;         /* of all five lists */
     unsigned canceling;           /* cancel requests under way */
     struct login_failure failure; /* the last one, if it concerns every profile */
-    struct profile *recent;       /* of the last login, a reference: min_pool_size is of this one */
-    struct role_limit *limit;     /* connections of the role over all databases */
-    uint8_t *scram_client_key;    /* 32 bytes learned from a client's login, or NULL */
-    char *scram_secret;           /* the SCRAM secret that key belongs to */
+    /* Plain profiles of late logins, references: what is known of them outlives their clients. */
+    struct profile *remembered[POOL_REMEMBERED_MAX];
+    unsigned remembered_next;
+    struct profile *recent;    /* of the last login, a reference: min_pool_size is of this one */
+    struct role_limit *limit;  /* connections of the role over all databases */
+    uint8_t *scram_client_key; /* 32 bytes learned from a client's login, or NULL */
+    char *scram_secret;        /* the SCRAM secret that key belongs to */
     struct pool_stats *stats;
     /* Somebody waited for a home in vain: until then (monotonic) nobody else does. */
     _Atomic(uint64_t) homeless_until_ms;
@@ -95,11 +100,12 @@ struct pool *pool_get(struct database *database, struct slice role);
 /* The i-th pool of a database; NULL at the end. */
 struct pool *pool_at(struct database *database, unsigned index);
 
-/* An idle backend of this profile that `loop` itself holds, ACTIVE now, if nobody waits, the
+/* An idle backend for sessions of this profile that `loop` itself holds, ACTIVE now, if nobody waits, the
  * database is not paused, and there is one; else NULL: then pool_wait. The fast path of a miss.
+ * native  One of this very profile; else one that is lent will do.
  * settings  What it is to have: one that cannot be given them is not taken.
  * home  Id of the server that it had best be, 0: any. */
-struct server *pool_take(struct profile *profile, const struct settings *settings,
+struct server *pool_take(struct profile *profile, bool native, const struct settings *settings,
                          struct loop *loop, uint64_t home);
 
 /* The server connection that a client comes back to, and whose process id it was told. */

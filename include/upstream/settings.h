@@ -45,7 +45,8 @@ struct settings {
 };
 
 enum {
-    SETTINGS_MAX = 64,             /* entries of one list */
+    SETTINGS_MAX = 64, /* entries of one list, unless it was merged */
+    SETTINGS_OVER_MAX = 33,
     SETTINGS_BYTES_MAX = 16 * 1024 /* names and values of one list */
 };
 
@@ -65,6 +66,10 @@ MUST_USE enum err settings_without(const struct settings *from, struct slice nam
  * what is gone. */
 struct settings *settings_reset(const struct settings *from, bool all);
 
+/* What a backend has to be given that lacks `over` (at most SETTINGS_OVER_MAX, no custom settings, no
+ * roles) for a session that has set `own`: both, and where they name the same, own. */
+struct settings *settings_merge(const struct settings *over, const struct settings *own);
+
 const struct setting *settings_find(const struct settings *settings, const char *name);
 
 /* True if a backend with the settings `has` can be made one with `wanted`. */
@@ -74,6 +79,10 @@ bool settings_reach(const struct settings *has, const struct settings *wanted);
  * Postgres does as a whole or not at all. If any of it fails, the backend ends its connection
  * (exit_on_error), so that nothing that was sent behind it can run under other settings. */
 void settings_replay(const struct settings *has, const struct settings *wanted, struct buf *out);
+
+/* Appends "SET name TO value" (LOCAL: up to the end of the transaction) for one setting, without a
+ * semicolon: one statement. */
+void settings_put_set(const struct setting *setting, bool local, struct buf *out);
 
 /* The signature of a session with these settings, on top of what its backend was after the login. */
 struct hash128 settings_signature(struct hash128 base, const struct settings *settings);

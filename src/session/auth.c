@@ -284,8 +284,14 @@ static void enter(struct session *session)
 static void on_ready(struct pool_waiter *waiter, struct server *server)
 {
     struct session *session = CONTAINER_OF(waiter, struct session, waiter);
-    session->home = server_make_home(server);
+    bool own = server->profile == session->profile;
+    if (own)
+        session->home = server_make_home(server);
     server_release(server, false);
+    if (!own) { /* it was lent, for what it knows: now there may be a home */
+        auth_learn_facts(session);
+        return;
+    }
     session->facts = profile_facts_ref(session->profile);
     ASSERT(session->facts != NULL);
     enter(session);
@@ -356,6 +362,7 @@ void auth_learn_facts(struct session *session)
         login->home_since_ms = now_ms;
     session->waiter.loop = session->host->loop;
     session->waiter.profile = session->profile;
+    session->waiter.native = known; /* a home is of its own profile */
     session->waiter.home = 0;
     session->waiter.wants_home = known;
     session->waiter.on_ready = on_ready;

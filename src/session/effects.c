@@ -46,7 +46,7 @@ static bool names_may_move(const struct session *session)
 
 uint64_t session_parse_settings(const struct session *session)
 {
-    const struct settings *settings = session->settings;
+    const struct settings *settings = lent_parse_settings(session);
     if (UNLIKELY(session->tainted || session->unit.tainted || session->local_constants ||
                  session->local_path == SETTINGS_UNKNOWN || names_may_move(session)))
         return SETTINGS_UNKNOWN;

@@ -21,6 +21,8 @@
 
 #include "base/mem.h"
 
+enum { MESSAGE_EXTRA = 64 };
+
 void forward_put(struct session *session, const void *data, size_t len)
 {
     buf_append(&session->host->compose, data, len);
@@ -94,10 +96,11 @@ void forward_malformed(struct session *session, const struct pgwire_frame *frame
 /* ---- Query ---- */
 
 /* A simple Query that is read whole: its effects, then its bytes. `out_instead` is what its error is to be
- * replaced with: it is one of ours, which fails in a block. `out_changes` is what it would set. */
+ * replaced with: it is one of ours, which fails in a block. `out_changes` is what it would set,
+ * `out_restore` what of its answers is ours. */
 static void forward_query(struct session *session, const struct pgwire_frame *frame,
                           const uint8_t *data, struct buf *out_instead,
-                          struct setting_changes **out_changes)
+                          struct setting_changes **out_changes, struct restore **out_restore)
 {
     struct pgwire_slice text;
     if (pgwire_read_text(frame->body, frame->body_len, &text) != PGWIRE_OK) {
@@ -120,15 +123,29 @@ static void forward_query(struct session *session, const struct pgwire_frame *fr
         local_see(session, query.canonical);
     const struct verdict *verdict = lookup_verdict(session, &query);
     struct verdict tracked;
-    if (UNLIKELY(verdict->effects & EFFECT_TRACK))
+    struct buf longer = {0};
+    if (UNLIKELY(verdict->effects & EFFECT_TRACK)) {
         verdict = settings_track(session, &query, false, verdict, &tracked, out_changes);
+        *out_restore = restore_query(session, &query, &longer);
+    }
     forward_effects(session, &query, verdict);
     lazy_materialise(session, query.text);
-    forward_put(session, data, frame->len);
+    if (LIKELY(!*out_restore)) {
+        forward_put(session, data, frame->len);
+        return;
+    }
+    buf_append(&longer, "", 1);
+    size_t room = buf_len(&longer) + MESSAGE_EXTRA;
+    struct pgwire_writer writer =
+        pgwire_writer_of(buf_reserve(&session->host->compose, room), room);
+    pgwire_write_query(&writer, (const char *)buf_head(&longer));
+    ASSERT(!writer.overflow);
+    buf_added(&session->host->compose, writer.len);
+    buf_fini(&longer);
 }
 
 static void query_sent(struct session *session, const struct buf *instead,
-                       struct setting_changes *changes)
+                       struct setting_changes *changes, struct restore *restore)
 {
     session->unnamed_id = 0;
     session->server->unnamed_statement = 0;
@@ -139,6 +156,7 @@ static void query_sent(struct session *session, const struct buf *instead,
     entry->text = instead->data;
     entry->text_len = (uint32_t)buf_len(instead);
     entry->changes = changes;
+    entry->restore = restore;
     counter_add(&session->stats->query_count, 1);
 }
 
@@ -174,7 +192,7 @@ static size_t forward_long(struct session *session, const struct pgwire_frame *f
     if (frame->type == 'Q' && frame->len > SESSION_TEXT_MAX) {
         forward_unknown_effects(session);
         lazy_materialise(session, slice_of("", 0));
-        query_sent(session, &(struct buf){0}, NULL);
+        query_sent(session, &(struct buf){0}, NULL, NULL);
         return pass_on(session, frame, data, len, false);
     }
     if (frame->type == 'F') {
@@ -199,6 +217,7 @@ static bool forward_whole(struct session *session, const struct pgwire_frame *fr
 {
     struct buf instead = {0};
     struct setting_changes *changes = NULL;
+    struct restore *restore = NULL;
     if (session->transaction.state == TRANSACTION_LAZY && frame->type != 'Q')
         lazy_send_begin_before(session, frame); /* a Query changes settings before the block */
     if (names_must_look(session, frame))
@@ -220,11 +239,13 @@ static bool forward_whole(struct session *session, const struct pgwire_frame *fr
         forward_execute(session, frame, data);
         break;
     case 'Q':
-        forward_query(session, frame, data, &instead, &changes);
-        if (!session->end_after_flush)
-            query_sent(session, &instead, changes);
-        else
+        forward_query(session, frame, data, &instead, &changes, &restore);
+        if (!session->end_after_flush) {
+            query_sent(session, &instead, changes, restore);
+        } else {
             setting_changes_destroy(changes);
+            restore_destroy(restore);
+        }
         break;
     case 'H':
         forward_put(session, data, frame->len);

@@ -176,6 +176,7 @@ static unsigned bind_effects(struct session *session, const struct pgwire_bind *
     if (named && session->unit.names)
         names_settle_unnamed(session);
     unsigned effects = verdict->effects;
+    restore_bind(session, query, session_slice(bind->portal), verdict);
     forward_effects(session, query, verdict);
     note_portal(session, session_slice(bind->portal), harmless);
     if (!bind->portal.len)
@@ -380,5 +381,6 @@ void forward_execute(struct session *session, const struct pgwire_frame *frame, 
         entry->changes = session->unit.bound_changes;
         session->unit.bound_changes = NULL;
     }
+    restore_execute(session, session_slice(execute.portal));
     counter_add(&session->stats->query_count, 1);
 }

@@ -1,6 +1,8 @@
 /* The ring behind owed.h. It grows by doubling up to OWED_MAX and is given back when empty. */
 #include "session/owed.h"
 
+#include "session/lent.h"
+
 #include "base/mem.h"
 #include "session/prepared.h"
 #include "sql/setting.h"
@@ -15,6 +17,7 @@ static void entry_fini(struct owed_entry *entry)
     prototype_unref(entry->prototype);
     setting_changes_destroy(entry->changes);
     statements_destroy(entry->forgotten);
+    restore_destroy(entry->restore);
 }
 
 void owed_fini(struct owed *owed)

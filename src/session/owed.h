@@ -26,6 +26,7 @@ enum owed_source {
 struct statement;
 struct server_statements;
 struct setting_changes;
+struct restore;
 
 struct owed_entry {
     uint8_t request; /* type byte of the request: P B D E C S Q F */
@@ -53,12 +54,13 @@ struct owed_entry {
     uint8_t *text;
     struct server_statements *forgotten; /* discarded E: what the backend forgets by it, ours */
     struct setting_changes *changes;     /* Q, E: what it will have set, ours; NULL: nothing */
+    struct restore *restore;             /* Q: statements of ours among the client's, ours */
 };
 
 enum {
     OWED_MAX = 1 << 16,
     OWED_CAP_FIRST = 8,
-    FORWARD_OWED_ROOM = 16 /* answers that one message may add, and then some */
+    FORWARD_OWED_ROOM = 160 /* answers that one message may add, and then some */
 };
 
 struct owed {

@@ -120,7 +120,9 @@ static void replace_error(struct session *session, struct run *run, size_t after
         session->unit.relay_drop = true; /* of what is still to come of it */
         if (head->source == OWED_REPLACE)
             stream_write(&session->stream, head->text, head->text_len);
-    } else if (names_in_error(session, head, body, body_len)) {
+    } else if (names_in_error(session, head, body, body_len) ||
+               (head && head->restore &&
+                restore_error(head->restore, body, body_len, &session->host->compose))) {
         drop_to(session, run, after);
         stream_write(&session->stream, buf_head(&session->host->compose),
                      buf_len(&session->host->compose));
@@ -181,6 +183,13 @@ static void relay_ready(struct session *session, struct run *run, const uint8_t 
             fill_spoil(session, REASON_IN_TRANSACTION);
         fill_store(session, slice_of(data + start, at - start));
     }
+    if (UNLIKELY(buf_len(&session->lent.report))) {
+        struct buf *report = &session->lent.report;
+        run->end = at;
+        flush_run(session, run);
+        stream_write(&session->stream, buf_head(report), buf_len(report));
+        buf_fini(report);
+    }
     run->end = after;
     flush_run(session, run);
     owed_pop(&session->owed);
@@ -201,6 +210,13 @@ static void copy_begins(struct session *session)
     if (unit->extended)
         unit->open = true;
     stream_resume(&session->stream);
+}
+
+static bool hides_report(const struct session *session, const struct pgwire_frame *frame)
+{
+    struct pgwire_param_status status;
+    return pgwire_read_param_status(frame->body, frame->body_len, &status) == PGWIRE_OK &&
+           restore_hides_report(session, owed_head(&session->owed), session_slice(status.name));
 }
 
 static bool is_read_whole(uint8_t type)
@@ -296,8 +312,13 @@ static enum relay_result relay_unasked(struct session *session, struct run *run,
                                        const struct pgwire_frame *frame, bool whole, size_t next)
 {
     const struct owed_entry *head = owed_head(&session->owed);
-    if (frame->type == 'S')
+    if (frame->type == 'S') {
         relay_note_setting(session, frame, whole);
+        if (whole && hides_report(session, frame)) {
+            drop_to(session, run, next);
+            return RELAY_ON;
+        }
+    }
     if (frame->type == 'N' && head && head->request == 'P' && head->statement) {
         head->statement->notices = true;
         if (head->source == OWED_DISCARD) { /* the client has had them with its own Parse */
@@ -337,6 +358,11 @@ static enum relay_result relay_answer(struct session *session, struct run *run,
     struct owed_entry *head = owed_head(&session->owed);
     if (!head || frame->type == 'R' || frame->type == 'K' || frame->type == 'v')
         return RELAY_BROKEN;
+    if (UNLIKELY(head->restore != NULL) && restore_hides(head->restore, frame->type)) {
+        drop_to(session, run, next);
+        session->unit.relay_drop = true;
+        return RELAY_ON;
+    }
     note_answer(session, head, frame, whole);
     if (frame->type == 'G' && waits_in_vain(session))
         return abandon(session);

@@ -40,6 +40,8 @@ void relay_note_complete(struct session *session, const struct owed_entry *head,
     if (!(sets || (session->unit.effects & (EFFECT_UNPIN | EFFECT_DEALLOCATE))) ||
         pgwire_read_complete(frame->body, frame->body_len, &tag) != PGWIRE_OK)
         return;
+    if (UNLIKELY(pgwire_slice_is(tag, "DISCARD ALL")) && head->request == 'Q')
+        restore_discarded(session);
     if (sets)
         settings_complete(session, head, tag);
     if (head->source != OWED_DISCARD && /* we say DEALLOCATE ALL, too: own_names.c */
@@ -76,7 +78,7 @@ static void setting_changed(struct session *session)
          (EFFECT_PIN | EFFECT_SET_LOCAL | EFFECT_TX_END | EFFECT_TRACK | EFFECT_UNPIN)))
         return;
     session->server->close_needed = true;
-    profile_outdate(session->profile);
+    profile_outdate(session->server->profile);
 }
 
 /* A ParameterStatus: from the end of this unit on the backend may cut texts in another way. Both

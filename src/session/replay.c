@@ -94,13 +94,17 @@ static void send_replay(struct session *session, struct settings *wanted)
 void replay_begin(struct session *session, const uint8_t *data, size_t len)
 {
     struct server *server = session->server;
-    if (session->tainted || server->settings == session->settings)
+    struct settings *wanted = (struct settings *)(uintptr_t)lent_wanted(session);
+    if ((session->tainted && !session->lent.bare) || server->settings == wanted)
         return;
+    session->lent.bare = false;
     ASSERT(!session->owed.count);
-    struct settings *wanted = settings_ref(session->settings);
+    settings_ref(wanted);
     if (UNLIKELY(session->unrestored) && unit_repairs(session, data, len)) {
+        struct settings *left = settings_reset(session->settings, true);
         settings_unref(wanted);
-        wanted = settings_reset(session->settings, true);
+        wanted = settings_merge(profile_over(session->profile, session->facts, server), left);
+        settings_unref(left);
         session->unit.repairs = server->close_needed = true;
     }
     if (wanted != server->settings)
@@ -161,6 +165,8 @@ static void undo_unit(struct session *session, bool block)
     settings_unit_end(session, session->status);
     session->local_settings = session->local_constants = false;
     session->local_path = 0;
+    if (session->status == 'I')
+        restore_forget(session);
     session->xact_since_us = 0;
 }
 
@@ -263,7 +269,7 @@ bool replay_relay(struct session *session, const struct pgwire_frame *frame, boo
         *out_pass = true;
         fill_spoil(session, REASON_ANSWER);
         session->server->close_needed = true;
-        profile_outdate(session->profile);
+        profile_outdate(session->server->profile);
         return true;
     case 'A':
         *out_pass = true;

@@ -29,6 +29,7 @@
 #include "pgwire/request.h"
 #include "pgwire/scram.h"
 #include "session/host.h"
+#include "session/lent.h"
 #include "session/local_settings.h"
 #include "session/owed.h"
 #include "session/policy.h"
@@ -161,6 +162,7 @@ struct unit {
     unsigned ahead;   /* its effects */
     bool erred;       /* an ErrorResponse came */
     bool repairs;     /* its backend has no other settings than this unit makes: see replay.c */
+    bool discarded;   /* DISCARD ALL was done on a backend that is lent, and nothing restored */
     bool constants;   /* something of it sets how constants are read */
     bool names;       /* or what names mean */
     struct setting_changes *bound_changes; /* what executing the unnamed portal would set; ours */
@@ -259,6 +261,7 @@ struct session {
     uint64_t local_path;       /* and of search_path: a hash of it, or SETTINGS_UNKNOWN; 0: not */
     struct settings *settings; /* in force, a reference; see settings.h */
     struct settings *settings_begin; /* what a rollback goes back to, a reference */
+    struct session_lent lent;        /* see lent.h */
     struct savepoints *savepoints;   /* NULL: none */
     bool savepoints_unsure;          /* there are others than those */
     bool commits_unsure; /* something in this pipeline may have committed what came before it */

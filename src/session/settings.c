@@ -73,6 +73,7 @@ void settings_fini(struct session *session)
     drop_savepoints(session, 0);
     replace(&session->settings, NULL);
     replace(&session->settings_begin, NULL);
+    lent_fini(session);
     setting_changes_destroy(session->unit.bound_changes);
     session->unit.bound_changes = NULL;
 }
@@ -145,10 +146,12 @@ static bool join_items(struct slice items, char *out, size_t room, size_t *out_l
 struct proof_scope settings_scope(const struct session *session)
 {
     static _Thread_local char items[PROFILE_PATH_MAX];
-    const struct profile_facts *facts = session->server ? session->server->facts : session->facts;
+    const struct profile_facts *facts =
+        session->server && !lent_is_on(session) ? session->server->facts : session->facts;
     unsigned moving = EFFECT_TRACK | EFFECT_SET_LOCAL | EFFECT_TX_END | EFFECT_UNPIN | EFFECT_PIN;
     if (session_has_own_settings(session) || session->local_path || session->tainted ||
-        (session->unit.effects & moving) || !facts->scope.known)
+        (session->unit.effects & moving) || !facts->scope.known ||
+        (session->server && !profile_facts_fit(facts, session->server->facts)))
         return (struct proof_scope){0};
     struct proof_scope scope = {.search_path = slice_of_text(facts->scope.search_path),
                                 .current_user = slice_of_text(facts->scope.current_user)};

@@ -10,6 +10,10 @@
 
 enum { SETTINGS_SAVEPOINTS_MAX = 64 /* more in a transaction: its settings are not tracked */ };
 
+/* What a statement does to settings, by its text and the arguments of its Bind; NULL: it cannot be told.
+ * The caller destroys it. */
+struct setting_changes *settings_read(const struct query *query);
+
 /* A verdict with EFFECT_TRACK is about to be forwarded. If what the statement does to the settings can
  * be followed, returns the verdict without the pin (in *scratch) and what it will have done in *out,
  * which the caller gives to the owed entry that is answered by its CommandComplete. Else returns
@@ -31,9 +35,10 @@ struct proof_scope settings_scope(const struct session *session);
 static inline bool settings_backend_differs(const struct session *session)
 {
     const struct profile_facts *its = session->server->facts;
-    return its != session->facts && (!hash128_equal(its->signature, session->facts->signature) ||
-                                     settings_find(session->settings, "role") ||
-                                     settings_find(session->settings, "session_authorization"));
+    return !profile_facts_fit(session->facts, its) &&
+           (lent_is_on(session) || !hash128_equal(its->signature, session->facts->signature) ||
+            settings_find(session->settings, "role") ||
+            settings_find(session->settings, "session_authorization"));
 }
 
 /* True if a BEGIN without a level is certainly one of READ COMMITTED. */

@@ -148,6 +148,13 @@ static unsigned read_params(const struct query *query, struct setting_param *out
     return count;
 }
 
+struct setting_changes *settings_read(const struct query *query)
+{
+    struct setting_param params[SETTING_PARAMS_MAX];
+    unsigned count = read_params(query, params);
+    return setting_read(query->text, params, count);
+}
+
 /* What a database's connect_query has set, RESET would undo. */
 static bool may_follow_any(const struct session *session)
 {
@@ -169,9 +176,7 @@ static bool may_follow(const struct verdict *verdict)
 static struct setting_changes *read_changes(struct session *session, const struct query *query,
                                             bool named, unsigned *effects, bool *local)
 {
-    struct setting_param params[SETTING_PARAMS_MAX];
-    unsigned count = read_params(query, params);
-    struct setting_changes *changes = setting_read(query->text, params, count);
+    struct setting_changes *changes = settings_read(query);
     bool constants = false;
     if (!changes)
         return NULL;

@@ -65,10 +65,10 @@ static void on_failed(struct pool_waiter *waiter, const struct pool_failure *fai
  * settings, every statement is an unknown write and ties its session to the backend. */
 static void follow_backend(struct session *session)
 {
-    if (session->facts == session->server->facts || session->pin != PIN_NONE)
+    if (profile_facts_fit(session->facts, session->server->facts) || session->pin != PIN_NONE)
         return;
     struct profile_facts *newest = profile_facts_ref(session->profile);
-    if (newest == session->server->facts) {
+    if (profile_facts_fit(newest, session->server->facts)) {
         struct profile_facts *old = session->facts;
         session->facts = newest;
         newest = old;
@@ -85,11 +85,13 @@ size_t unit_forward(struct session *session, const uint8_t *data, size_t len)
         session->xact_since_us = unit->since_us;
     if (!session->server) {
         uint64_t home = sequences_home(session);
+        bool native = lent_wants_native(session, data, len);
         struct server *server =
-            pool_take(session->profile, session->settings, session->host->loop, home);
+            pool_take(session->profile, native, session->settings, session->host->loop, home);
         if (!server) {
             session->waiter.loop = session->host->loop;
             session->waiter.profile = session->profile;
+            session->waiter.native = native;
             session->waiter.settings = session->settings;
             session->waiter.home = home;
             session->waiter.wants_home = false;

@@ -52,10 +52,11 @@ static void apply_effects(struct session *session)
 static void follow_settings(struct session *session)
 {
     struct server *server = session->server;
-    if (server->settings == session->settings || session->unit.repairs)
+    if (session->unit.repairs)
         return;
+    struct settings *has = lent_left(session);
     settings_unref(server->settings);
-    server->settings = settings_ref(session->settings);
+    server->settings = has;
 }
 
 void unit_done(struct session *session, uint8_t status)
@@ -77,6 +78,7 @@ void unit_done(struct session *session, uint8_t status)
         if (session->portals.count)
             table_fini(&session->portals);
         session->unnamed_portal = 0;
+        restore_forget(session);
         counter_add(&session->stats->xact_count, 1);
         counter_add(&session->stats->xact_time, now_us - session->xact_since_us);
         session->xact_since_us = 0;

@@ -211,6 +211,7 @@ static bool read_characteristics(struct reader *reader, const PgQuery__VariableS
 static bool read_set(struct reader *reader, const PgQuery__VariableSetStmt *set)
 {
     char name[SETTING_NAME_MAX];
+    struct setting_change *change;
     if (set->kind == PG_QUERY__VARIABLE_SET_KIND__VAR_RESET_ALL)
         return add(reader, SETTING_RESET_ALL, "") != NULL;
     if (set->kind == PG_QUERY__VARIABLE_SET_KIND__VAR_SET_MULTI)
@@ -224,7 +225,10 @@ static bool read_set(struct reader *reader, const PgQuery__VariableSetStmt *set)
                              : read_value(reader, name, set->args, set->n_args);
     case PG_QUERY__VARIABLE_SET_KIND__VAR_SET_DEFAULT:
     case PG_QUERY__VARIABLE_SET_KIND__VAR_RESET:
-        return add(reader, set->is_local ? SETTING_LOCAL : SETTING_RESET, name) != NULL;
+        change = add(reader, set->is_local ? SETTING_LOCAL : SETTING_RESET, name);
+        if (change)
+            change->resets = true;
+        return change != NULL;
     default:
         return false;
     }
@@ -321,6 +325,10 @@ static bool read_call(struct reader *reader, const PgQuery__FuncCall *call)
         return false;
     enum setting_kind kind = local ? SETTING_LOCAL : value.null ? SETTING_RESET : SETTING_SET;
     struct setting_change *change = add(reader, kind, plain);
+    if (change) {
+        change->resets = value.null;
+        change->called = true;
+    }
     if (!change || value.null)
         return change != NULL;
     change->value_len = value.text.len;

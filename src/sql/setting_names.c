@@ -163,3 +163,50 @@ bool setting_is_for_all(struct slice name)
     return setting_is_harmless(name) && !LISTED(name, not_for_all) &&
            !BEGINS(name, not_for_all_prefixes);
 }
+
+/* For all, but looked up in the catalog or in files, fixed when the connection starts, or of what becomes
+ * of an idle backend. */
+static const char *const at_login_only[] = {
+    "default_table_access_method",
+    "default_tablespace",
+    "default_text_search_config",
+    "idle_session_timeout",
+    "jit_debugging_support",
+    "jit_dump_bitcode",
+    "jit_profiling_support",
+    "jit_provider",
+    "role",
+    "temp_tablespaces",
+    "timezone_abbreviations",
+};
+
+/* A time-out that is so short that it could end the statements by which it is set, or taken back. */
+static bool is_short(struct slice value)
+{
+    size_t digits = 0;
+    while (digits < value.len && value.data[digits] >= '0' && value.data[digits] <= '9')
+        digits++;
+    struct slice unit = slice_of(value.data + digits, value.len - digits);
+    if (digits == 0)
+        return true;
+    if (value.data[0] == '0')
+        return digits > 1 || unit.len > 0;
+    if (unit.len == 0 || slice_is(unit, "ms"))
+        return digits < 4;
+    return !slice_is(unit, "s") && !slice_is(unit, "min") && !slice_is(unit, "h");
+}
+
+bool setting_follows_login(struct slice name, struct slice value)
+{
+    if (setting_is_custom(name) || !setting_is_for_all(name) || LISTED(name, at_login_only))
+        return false;
+    for (size_t i = 0; i < value.len; i++) {
+        if (value.data[i] < ' ' || value.data[i] > '~')
+            return false;
+    }
+    if (slice_is(name, "application_name"))
+        return value.len < 64; /* longer ones are cut */
+    if (slice_is(name, "statement_timeout") || slice_is(name, "transaction_timeout"))
+        return !is_short(value);
+    return true;
+}

@@ -4,7 +4,8 @@
  * pg_stat_activity and compare it with the sender of a notification. So as long as there is room, a
  * client is told the id of a server connection that becomes its home: it gets that one whenever it is
  * idle, and others take it only when nothing else is idle. It stays a connection of the pool: who is
- * at home has no right to it.
+ * at home has no right to it. It was logged in with its client's own startup parameters, none that is lent:
+ * who is at home finds everything as on a direct connection.
  *
  * Threads  Everything under database->mutex.
  */
@@ -41,8 +42,8 @@ static unsigned count_homes(struct pool *pool)
 }
 
 /* May a connection be opened, or one be closed that nobody has used for a while, so that somebody has a
- * home? */
-static bool has_room(struct pool *pool)
+ * home? One that can be lent is worth more than a home. */
+static bool has_room(struct pool *pool, struct profile *profile)
 {
     if (pool->failure.at_ms ||
         count_homes(pool) >= (unsigned)conf_current()->options.home_connections)
@@ -53,6 +54,8 @@ static bool has_room(struct pool *pool)
         (!database_max || pool->database->connections < database_max) &&
         (!user_max || atomic_load(&pool->limit->connections) < user_max))
         return true;
+    if (profile_to_open(profile, false) != profile)
+        return false;
     uint64_t now_ms = monotonic_ms();
     LINK_EACH (&pool->idle, at) {
         if (!server_at(at)->is_home &&
@@ -95,7 +98,7 @@ enum home_offer pool_find_home(struct profile *profile, struct loop *loop,
         if (server) {
             *out_home = move_in(server);
             offer = HOME_FOUND;
-        } else if (!profile->failure.at_ms && has_room(pool)) {
+        } else if (!profile->failure.at_ms && has_room(pool, profile)) {
             offer = HOME_MAY_COME;
         }
     }

@@ -54,7 +54,6 @@ void pool_lock(const struct pool *pool);
 void pool_unlock(const struct pool *pool);
 void pool_destroy(struct pool *pool); /* its servers are gone */
 void pool_recycle_locked(struct pool *pool);
-void profile_outdate_locked(struct profile *profile);
 void pools_fini(void); /* what all pools share */
 void login_failure_set(struct login_failure *failure, const char *sqlstate, const char *message,
                        const char *detail, bool from_server);
@@ -108,11 +107,29 @@ void waiter_take_grant(struct pool_waiter *waiter, struct server *server);
 
 /* --- profile.c --- */
 void profile_unref_locked(struct profile *profile);
+
+/* --- facts.c, all locked --- */
+/* A new profile: what is known of its plain one holds for it. */
+void facts_inherit(struct profile *profile);
 /* What the login of a backend found out. Takes `welcome` (a copy of ours) over. Returns a reference
  * on the profile's facts: the old ones if nothing moved; else new ones, and every other backend of
  * the profile is recycled. Locked. */
 struct profile_facts *profile_learn(struct profile *profile, const struct probe *probe,
                                     struct buf *welcome);
+/* The facts of this profile, or (all) of every one of its base, are not to be relied on. */
+void facts_outdate(struct profile *profile, bool all);
+
+/* --- lend.c, all locked --- */
+/* True if the waiter, or a session of its profile, may have this server, which is idle. `native`: one of
+ * its own profile alone. */
+bool profile_takes(const struct profile *profile, bool native, const struct server *server);
+/* The profile of which a server is to be opened for it. */
+struct profile *profile_to_open(struct profile *profile, bool native);
+/* The profile of which a server is best had in reserve, after a login of `profile`. */
+struct profile *profile_to_keep(struct profile *profile);
+/* A backend of the profile has logged in: what was learned is worth keeping for some time. */
+void profile_remember(struct profile *profile);
+void profiles_forget(struct pool *pool);
 
 /* --- server.c --- */
 struct server *server_create(struct pool *pool, struct profile *profile, struct loop *loop);

@@ -263,7 +263,7 @@ static void finish(struct login *login)
     server->cancel_key_len = login->key_len;
     server->facts = profile_learn(server->profile, &login->probe, &login->welcome);
     struct profile *before = pool->recent;
-    pool->recent = profile_ref(server->profile);
+    pool->recent = profile_ref(profile_to_keep(server->profile));
     if (before)
         profile_unref_locked(before);
     login_failure_clear(&pool->failure);

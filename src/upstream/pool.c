@@ -104,6 +104,7 @@ void pool_forget_locked(struct pool *pool)
     if (pool->recent)
         profile_unref_locked(pool->recent);
     pool->recent = NULL;
+    profiles_forget(pool);
     memset(pool->stats, 0, sizeof(*pool->stats));
     atomic_store(&pool->homeless_until_ms, 0);
     pool->spare = true;
@@ -134,6 +135,7 @@ void pool_destroy(struct pool *pool)
     ASSERT(pool->connections == 0 && link_is_empty(&pool->waiters));
     if (pool->recent)
         profile_unref_locked(pool->recent);
+    profiles_forget(pool);
     ASSERT(pool->profiles.count == 0);
     table_fini(&pool->profiles);
     login_failure_clear(&pool->failure);
@@ -171,14 +173,15 @@ void login_failure_clear(struct login_failure *failure)
 
 /* The idle one that `loop` holds and that is best taken: the client's home, or else one that is
  * nobody's home. NULL also when the home is idle on another loop. */
-static struct server *best_idle(const struct profile *profile, const struct settings *settings,
-                                const struct loop *loop, uint64_t home)
+static struct server *best_idle(const struct profile *profile, bool native,
+                                const struct settings *settings, const struct loop *loop,
+                                uint64_t home)
 {
     struct server *best = NULL;
     uint64_t now_ms = monotonic_ms();
     LINK_EACH (&profile->pool->idle, at) {
         struct server *server = CONTAINER_OF(at, struct server, link);
-        if (server->profile != profile || server_is_stale(server, now_ms) ||
+        if (!profile_takes(profile, native, server) || server_is_stale(server, now_ms) ||
             !settings_reach(server->settings, settings))
             continue;
         if (server->id == home)
@@ -193,14 +196,15 @@ static struct server *best_idle(const struct profile *profile, const struct sett
 }
 
 /* An idle one that `loop` holds and that needs no check, ACTIVE now, or NULL. */
-static struct server *take_idle(struct profile *profile, const struct settings *settings,
-                                const struct loop *loop, uint64_t home)
+static struct server *take_idle(struct profile *profile, bool native,
+                                const struct settings *settings, const struct loop *loop,
+                                uint64_t home)
 {
     struct pool *pool = profile->pool;
     struct server *found = NULL;
     pool_lock(pool);
     if (link_is_empty(&pool->waiters) && !atomic_load(&pool->database->paused))
-        found = best_idle(profile, settings, loop, home);
+        found = best_idle(profile, native, settings, loop, home);
     if (found) {
         server_move_to(found, SERVER_ACTIVE);
         pool->stats->assignments++;
@@ -209,12 +213,12 @@ static struct server *take_idle(struct profile *profile, const struct settings *
     return found;
 }
 
-struct server *pool_take(struct profile *profile, const struct settings *settings,
+struct server *pool_take(struct profile *profile, bool native, const struct settings *settings,
                          struct loop *loop, uint64_t home)
 {
     struct server *server;
     do {
-        server = take_idle(profile, settings, loop, home);
+        server = take_idle(profile, native, settings, loop, home);
     } while (server && !server_is_sound(server));
     return server;
 }
@@ -234,7 +238,7 @@ void pool_recycle_locked(struct pool *pool)
     struct profile *profile;
     while ((profile = table_next(&pool->profiles, &at)) != NULL) {
         login_failure_clear(&profile->failure);
-        profile_outdate_locked(profile);
+        facts_outdate(profile, false);
     }
 }
 

@@ -1,6 +1,7 @@
 #include "probe.h"
 
 #include <stdlib.h>
+#include <strings.h>
 
 #include "upstream/profile.h"
 
@@ -34,6 +35,7 @@ static const char server_columns[] =
 enum { SERVER_STARTED, SERVER_STANDBY, SERVER_READ_ONLY, SERVER_COLUMN_COUNT };
 
 enum { VALUE_COUNT = ARRAY_COUNT(settings) + ARRAY_COUNT(expressions) };
+_Static_assert((int)VALUE_COUNT <= (int)PROFILE_VALUES_MAX, "facts have room for all values");
 
 /* Encodings in which the second byte of a character can be an ASCII one, such as a quote or a
  * backslash; the manual, "Character Set Support", lists them as client-side only. */
@@ -129,7 +131,8 @@ enum err probe_read(struct probe *probe, const uint8_t *body, size_t len)
     size_t at = 0, count = 0;
     struct pgwire_slice value;
     while (count < VALUE_COUNT && pgwire_row_value(body, len, &at, &value)) {
-        const char *name = name_at(count++);
+        const char *name = name_at(count);
+        read.values[count++] = hash128_of(value.data ? value.data : (const uint8_t *)"", value.len);
         add_text(&text, name, strlen(name));
         buf_append(&text, value.data ? "v" : "n", 1);
         add_text(&text, value.data, value.len);
@@ -146,6 +149,26 @@ enum err probe_read(struct probe *probe, const uint8_t *body, size_t len)
         return ERR_MALFORMED;
     *probe = read;
     return ERR_OK;
+}
+
+static bool is_among(const struct settings *list, const char *name)
+{
+    for (unsigned i = 0; list && i < list->count; i++) {
+        struct slice has = list->list[i].name;
+        if (has.len == strlen(name) && strncasecmp((const char *)has.data, name, has.len) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool probe_differs(const struct hash128 *a, const struct hash128 *b, const struct settings *but)
+{
+    for (size_t i = 0; i < VALUE_COUNT; i++) {
+        bool counts = strcmp(name_at(i), "client_encoding") == 0 || !is_among(but, name_at(i));
+        if (counts && !hash128_equal(a[i], b[i]))
+            return true;
+    }
+    return false;
 }
 
 void probe_give_up(struct probe *probe)

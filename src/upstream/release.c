@@ -117,8 +117,13 @@ static void end_reset(struct server *server)
         if (strcasecmp(conf_current()->options.server_reset_query, "DISCARD ALL") == 0)
             server->sequence_mark = 0;
     }
-    server->checking = false;
     pool_lock(server->pool);
+    if (!server->checking) {
+        struct settings *left = settings_reset(server->settings, true);
+        settings_unref(server->settings);
+        server->settings = left;
+    }
+    server->checking = false;
     server->fresh = true;
     server_ready_locked(server);
     pool_schedule(server->pool);

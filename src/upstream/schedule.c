@@ -2,13 +2,13 @@
  *
  * Waiters are looked at in the order in which they began to wait. For each, the first that is
  * possible happens:
- *   1. an idle server of its profile is granted: its home, or else nobody's home, or else any; best one
- *      that its own loop holds; one that has been unused for server_check_delay is checked first, and
- *      it waits for that;
- *   2. one of its profile is on the way (logging in, being reset, being given back), and no earlier
+ *   1. an idle server that serves its profile (of that one, or lent) is granted: its home, or else
+ *      nobody's home, or else any; best one that its own loop holds; one that has been unused for
+ *      server_check_delay is checked first, and it waits for that;
+ *   2. one such is on the way (logging in, being reset, being given back), and no earlier
  *      waiter counts on that one: it waits for it;
- *   3. logins of its profile fail: it is told so, unless a server of its profile lives;
- *   4. there is room: one is opened;
+ *   3. logins of that kind fail: it is told so, unless a server lives that serves its profile;
+ *   4. there is room: one is opened, best of the base profile, which serves most (lend.c);
  *   5. room is being made (one is closing), and no earlier waiter counts on it: it waits;
  *   6. it has been patient, or some server has long been idle: the one that was idle longest is
  *      closed.
@@ -190,7 +190,8 @@ static struct server *idle_for(struct walk *walk, const struct pool_waiter *wait
     unsigned best_rank = 0;
     LINK_EACH (&walk->pool->idle, at) {
         struct server *server = server_at(at);
-        if (server->profile != waiter->profile || (waiter->wants_home && server->is_home) ||
+        if (!profile_takes(waiter->profile, waiter->native, server) ||
+            (waiter->wants_home && server->is_home) ||
             !settings_reach(server->settings, waiter->settings))
             continue;
         unsigned rank = 1u + (server->loop == waiter->loop) +
@@ -209,12 +210,13 @@ static struct server *idle_for(struct walk *walk, const struct pool_waiter *wait
 
 /* --- failures --- */
 
-static bool profile_lives(struct pool *pool, const struct profile *profile)
+/* Some server lives that the waiter may get one day. */
+static bool one_lives(struct pool *pool, const struct pool_waiter *waiter)
 {
     struct link *lists[] = {&pool->idle, &pool->active, &pool->resetting};
     for (size_t i = 0; i < ARRAY_COUNT(lists); i++) {
         LINK_EACH (lists[i], at) {
-            if (server_at(at)->profile == profile)
+            if (profile_takes(waiter->profile, waiter->native, server_at(at)))
                 return true;
         }
     }
@@ -292,6 +294,23 @@ static void grant(struct walk *walk, struct pool_waiter *waiter, struct server *
         replace_on(walk, server->profile, server->loop);
 }
 
+/* True if a server is on the way that it may have and nobody else counts on. */
+static bool counts_on_coming(struct pool *pool, const struct pool_waiter *waiter,
+                             struct profile *wanted)
+{
+    struct profile *profile = waiter->profile;
+    struct profile *plain = wanted == profile ? profile : profile->plain;
+    struct profile *any[] = {wanted, profile, plain};
+    for (size_t i = 0; i < ARRAY_COUNT(any); i++) {
+        unsigned *on_the_way = coming(pool, any[i]);
+        if (*on_the_way) {
+            --*on_the_way;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* False: nothing is left that a later waiter could get. */
 static bool serve(struct walk *walk, struct pool_waiter *waiter)
 {
@@ -301,28 +320,26 @@ static bool serve(struct walk *walk, struct pool_waiter *waiter)
         grant(walk, waiter, server);
         return true;
     }
-    unsigned *on_the_way = coming(pool, waiter->profile);
-    if (*on_the_way) {
-        --*on_the_way;
+    struct profile *wanted = profile_to_open(waiter->profile, waiter->native);
+    if (counts_on_coming(pool, waiter, wanted))
         return true;
-    }
     if (server) {
         server_check_locked(server); /* it comes back as idle, or is closed */
         return true;
     }
-    const struct login_failure *failure = failure_in_force(pool, waiter->profile, walk->now_ms);
+    const struct login_failure *failure = failure_in_force(pool, wanted, walk->now_ms);
     if (failure) {
-        if (!profile_lives(pool, waiter->profile))
+        if (!one_lives(pool, waiter))
             waiter_fail(waiter, failure);
         return true;
     }
-    if (!may_try(pool, waiter->profile))
+    if (!may_try(pool, wanted))
         return true;
     uint64_t waited_ms = elapsed(walk->now_ms, waiter->since_us / 1000u);
     uint64_t reserve_ms = conf_current()->options.reserve_pool_timeout_ms;
     enum room room = take_place(pool, reserve_ms && waited_ms >= reserve_ms);
     if (room == ROOM) {
-        open_server(pool, waiter->profile, waiter->loop);
+        open_server(pool, wanted, waiter->loop);
         return true;
     }
     if (walk->making_room) {

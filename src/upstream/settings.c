@@ -16,7 +16,7 @@ static struct table registry;
 /* A list on its way: entries borrowed from others. */
 struct draft {
     unsigned count;
-    struct setting list[SETTINGS_MAX + 1];
+    struct setting list[SETTINGS_MAX + SETTINGS_OVER_MAX];
 };
 
 static void put_number(struct buf *key, size_t number)
@@ -205,6 +205,23 @@ struct settings *settings_reset(const struct settings *from, bool all)
     return intern(&draft);
 }
 
+/* Both are sorted by name. */
+struct settings *settings_merge(const struct settings *over, const struct settings *own)
+{
+    struct draft draft = {0};
+    unsigned i = 0, j = 0;
+    ASSERT((over ? over->count : 0) <= SETTINGS_OVER_MAX && (own ? own->count : 0) <= SETTINGS_MAX);
+    while (i < (over ? over->count : 0) || j < (own ? own->count : 0)) {
+        const struct setting *a = over && i < over->count ? &over->list[i] : NULL;
+        const struct setting *b = own && j < own->count ? &own->list[j] : NULL;
+        int order = !a ? 1 : !b ? -1 : name_compare(a->name, b->name);
+        draft.list[draft.count++] = order < 0 ? *a : *b;
+        i += order <= 0;
+        j += order >= 0;
+    }
+    return intern(&draft);
+}
+
 /* ---- asking lists ---- */
 
 static const struct setting *find(const struct settings *settings, struct slice name)
@@ -273,20 +290,20 @@ static void put_reset(struct buf *out, struct slice name)
     put_name(out, name);
 }
 
-static void put_set(struct buf *out, const struct setting *setting)
+void settings_put_set(const struct setting *setting, bool local, struct buf *out)
 {
     struct slice left = setting->value;
     /* One text for a list of names: SET would quote it as one name. */
     if (setting->form == SETTING_VALUE &&
         (slice_is(setting->name, "search_path") || slice_is(setting->name, "temp_tablespaces"))) {
-        buf_append_text(out, ";SELECT pg_catalog.set_config(");
+        buf_append_text(out, "SELECT pg_catalog.set_config(");
         put_text(out, setting->name);
         buf_append_text(out, ",");
         put_text(out, setting->value);
-        buf_append_text(out, ",false)");
+        buf_append_text(out, local ? ",true)" : ",false)");
         return;
     }
-    buf_append_text(out, ";SET ");
+    buf_append_text(out, local ? "SET LOCAL " : "SET ");
     put_name(out, setting->name);
     buf_append_text(out, " TO ");
     while (setting->form == SETTING_LISTED) {
@@ -299,6 +316,12 @@ static void put_set(struct buf *out, const struct setting *setting)
         left = slice_of(end + 1, left.len - len - 1);
     }
     put_text(out, left);
+}
+
+static void put_set(struct buf *out, const struct setting *setting)
+{
+    buf_append_text(out, ";");
+    settings_put_set(setting, false, out);
 }
 
 static bool same_entry(const struct setting *a, const struct setting *b)

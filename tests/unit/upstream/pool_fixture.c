@@ -353,7 +353,7 @@ static void do_take(void *argument)
 {
     struct client *client = argument;
     struct server *server =
-        pool_take(client->profile, NULL, &client->worker->loop, client->waiter.home);
+        pool_take(client->profile, false, NULL, &client->worker->loop, client->waiter.home);
     if (server)
         got(client, server);
 }

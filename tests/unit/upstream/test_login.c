@@ -295,7 +295,7 @@ static void signatures_differ_where_answers_could(void **state)
     (void)state;
     static const char *const params[] = {
         "",
-        "application_name=other",
+        "app.name=other",
         "work_mem=1MB",
         "search_path=pg_catalog",
         "extra_float_digits=0",

@@ -38,7 +38,7 @@ static void take_finds_an_idle_server_of_its_loop_and_profile_only(void **state)
     struct client here, there, other;
     client_init(&here, 0, "alice", "");
     client_init(&there, 1, "alice", "");
-    client_init(&other, 0, "alice", "application_name=other");
+    client_init(&other, 0, "alice", "app.name=other");
     assert_false(client_take(&here));
     client_acquire(&here);
     client_release(&here, false);
@@ -274,12 +274,12 @@ static void closes_an_idle_server_for_a_waiter_of_another_profile(void **state)
     pools_configure("pool_size=1", "");
     struct client first, second;
     client_init(&first, 0, "alice", "");
-    client_init(&second, 1, "alice", "application_name=second");
+    client_init(&second, 1, "alice", "app.name=second");
     client_acquire(&first);
     client_release(&first, false);
     client_acquire(&second);
     assert_int_not_equal(second.pid, first.pid);
-    assert_string_equal(client_ask(&second, "SHOW application_name"), "second");
+    assert_string_equal(client_ask(&second, "SHOW app.name"), "second");
     assert_int_equal(second.profile->pool->stats->evictions, 1);
     client_release(&second, false);
     client_fini(&second);
@@ -293,7 +293,7 @@ static void an_older_waiter_of_another_profile_is_not_passed_over(void **state)
     pools_configure("pool_size=1", "");
     struct client holder, other, same;
     client_init(&holder, 0, "alice", "");
-    client_init(&other, 0, "alice", "application_name=other");
+    client_init(&other, 0, "alice", "app.name=other");
     client_init(&same, 0, "alice", "");
     client_acquire(&holder);
     client_wait(&other);

@@ -109,7 +109,7 @@ static void step(struct loop_task *task)
 {
     struct runner *runner = CONTAINER_OF(task, struct runner, task);
     struct client *client = &runner->client;
-    struct server *server = pool_take(client->profile, NULL, &client->worker->loop, 0);
+    struct server *server = pool_take(client->profile, false, NULL, &client->worker->loop, 0);
     if (server) {
         use(runner, server);
         return;
@@ -132,7 +132,7 @@ static void run_all(bool many_profiles)
     for (unsigned i = 0; i < RUNNERS; i++) {
         struct runner *runner = &runners[i];
         *runner = (struct runner){.seed = i, .task.run = step};
-        const char *params = many_profiles && i % 4 == 0 ? "application_name=other" : "";
+        const char *params = many_profiles && i % 4 == 0 ? "app.name=other" : "";
         client_init(&runner->client, i % WORKERS, "alice", params);
         runner->client.waiter.on_ready = on_ready;
         runner->client.waiter.on_failed = on_failed;

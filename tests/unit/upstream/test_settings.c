@@ -57,6 +57,25 @@ static void equal_lists_are_one_whatever_their_order(void **state)
     assert_int_equal(settings_registry_count(), 0);
 }
 
+static void what_a_session_has_set_goes_over_what_its_backend_lacks(void **state)
+{
+    (void)state;
+    struct settings *over = with(with(NULL, "timezone", "UTC"), "application_name", "a");
+    struct settings *own = with(with(NULL, "timezone", "GMT"), "work_mem", "5MB");
+    struct settings *both = settings_merge(over, own), *over_alone = settings_merge(over, NULL);
+    assert_replay(NULL, both,
+                  ";SET \"application_name\" TO E'a';SET \"timezone\" TO E'GMT';"
+                  "SET \"work_mem\" TO E'5MB'");
+    assert_replay(both, over_alone, ";RESET \"work_mem\";SET \"timezone\" TO E'UTC'");
+    assert_ptr_equal(over_alone, over);
+    assert_null(settings_merge(NULL, NULL));
+    settings_unref(over_alone);
+    settings_unref(both);
+    settings_unref(own);
+    settings_unref(over);
+    assert_int_equal(settings_registry_count(), 0);
+}
+
 /* naive: name and value run together. */
 static void name_and_value_cannot_be_confused(void **state)
 {
@@ -189,6 +208,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equal_lists_are_one_whatever_their_order),
+        cmocka_unit_test(what_a_session_has_set_goes_over_what_its_backend_lacks),
         cmocka_unit_test(name_and_value_cannot_be_confused),
         cmocka_unit_test(custom_setting_stays_as_gone),
         cmocka_unit_test(reset_all_keeps_the_role),
