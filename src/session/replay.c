@@ -222,7 +222,8 @@ static void fail(struct session *session, const struct pgwire_frame *frame)
 {
     struct pgwire_slice code = {0}, message = {0};
     char sqlstate[6] = "08006", text[320];
-    bool exits = frame->type == 'E' && owed_head(&session->owed)->exits;
+    const struct owed_entry *head = owed_head(&session->owed);
+    bool exits = frame->type == 'E' && head && head->exits;
     if (frame->type == 'E') {
         pgwire_error_field(frame->body, frame->body_len, 'C', &code);
         pgwire_error_field(frame->body, frame->body_len, 'M', &message);
