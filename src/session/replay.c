@@ -7,7 +7,8 @@
  * backend's connection before it reads them (settings_replay): somebody has dropped its role, say, where
  * Postgres would go on with a role that has no name. Then nothing of them was done. The statement fails
  * with what Postgres said, and its block, which has not begun there either; the session goes on, and the
- * next statement tries again. What makes the setting go away has to work all the same: RESET, SET ROLE and
+ * next statement tries again. (An error that did not end the backend ends the session: what was sent behind it
+ * may have been done.) What makes the setting go away has to work all the same: RESET, SET ROLE and
  * DISCARD ALL are done on a backend without any settings, which nobody uses again.
  */
 #include "session/settings.h"
@@ -218,12 +219,21 @@ static bool ends_session(const char *sqlstate)
     return memcmp(sqlstate, "57P", 3) == 0 || memcmp(sqlstate, "08", 2) == 0;
 }
 
+/* True if the backend has ended with this error, before it read what comes behind. An error that comes
+ * before exit_on_error is set, such as a timeout or a cancel in the first instant, does not end it. */
+static bool ends_backend(const struct owed_entry *head, const struct pgwire_frame *frame)
+{
+    struct pgwire_slice severity;
+    return frame->type == 'E' && head && head->exits &&
+           pgwire_error_field(frame->body, frame->body_len, 'V', &severity) &&
+           pgwire_slice_is(severity, "FATAL");
+}
+
 static void fail(struct session *session, const struct pgwire_frame *frame)
 {
     struct pgwire_slice code = {0}, message = {0};
     char sqlstate[6] = "08006", text[320];
-    const struct owed_entry *head = owed_head(&session->owed);
-    bool exits = frame->type == 'E' && head && head->exits;
+    bool exits = ends_backend(owed_head(&session->owed), frame);
     if (frame->type == 'E') {
         pgwire_error_field(frame->body, frame->body_len, 'C', &code);
         pgwire_error_field(frame->body, frame->body_len, 'M', &message);

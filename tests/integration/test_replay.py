@@ -3,6 +3,7 @@ said, nothing of it is done, and the session goes on. Directly connected it woul
 
 import pytest
 
+import between
 import servers
 import wire
 
@@ -169,3 +170,29 @@ def test_a_write_that_was_never_sent_leaves_its_table_open(proxy, lost, ground):
     lost.other.query(read), lost.other.query(read)
     assert failed(lost.ask(wire.query(WRITE))) == "I"
     assert lost.other.query(read) == [] and servers.hits(proxy.cache()) > before
+
+
+class NoExit(between.Between):
+    """Replays that do not end their server connection, as if a cancel had come before their first statement."""
+
+    def request(self, data, near, far):
+        far.sendall(data.replace(b"SET exit_on_error TO on", b"SET exit_on_error TO no"))
+
+
+def test_an_error_that_does_not_end_the_server_connection_ends_the_session(make_proxy, ground):
+    """What was sent behind the replay is done then: nobody is told that it was not, and its tables are bumped."""
+    ground.query("truncate ground; drop role if exists passing; create role passing superuser")
+    gate = NoExit(ground.port)
+    proxy = make_proxy(ground, databases={"*": f"host=127.0.0.1 port={gate.port}"}, default_pool_size=1, home_connections=0)
+    proxy.wait_for_catalog()
+    read = "select * from ground"
+    with proxy.connect() as other, proxy.connect() as client:
+        client.query("set role passing")
+        for _ in range(3):
+            assert other.query(read) == []
+        ground.query("drop role passing")
+        client.send(wire.query(WRITE))
+        assert [wire.fields_of(m.body)["S"] for m in client.read_to_end()] == ["FATAL"]
+        assert servers.wait_until(lambda: ground.query(read) == [["1"]])
+        assert servers.wait_until(lambda: other.query(read) == [["1"]])
+    gate.close()
