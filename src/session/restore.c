@@ -68,6 +68,16 @@ static unsigned follow(const struct settings *over, const struct query *query, s
 
 /* ---- Query ---- */
 
+/* Outside a block SET LOCAL does nothing but warn, which it would not among several statements. */
+static bool sets_local(const struct query *query)
+{
+    struct setting_changes *changes = settings_read(query);
+    bool local = changes && changes->count == 1 && changes->list[0].kind == SETTING_LOCAL &&
+                 !changes->list[0].called;
+    setting_changes_destroy(changes);
+    return local;
+}
+
 struct restore *restore_query(struct session *session, const struct query *query, struct buf *out)
 {
     const struct settings *over = over_of(session);
@@ -76,6 +86,8 @@ struct restore *restore_query(struct session *session, const struct query *query
     struct slice left = query->text;
     unsigned total = 0;
     unsigned count = over ? setting_split(query->text, texts) : 0;
+    if (count == 1 && session->status == 'I' && sets_local(query))
+        count = 0;
     for (unsigned i = 0; i < count; i++) {
         struct query one = {.text = texts[i]};
         size_t before = (size_t)(texts[i].data - left.data) + texts[i].len;

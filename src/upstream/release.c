@@ -61,12 +61,21 @@ static const char *connect_query_of(const struct server *server)
     return line && line->connect_query && *line->connect_query ? line->connect_query : NULL;
 }
 
-/* DISCARD ALL also undoes what connect_query has set, so that one follows. */
+static bool discards_all(void)
+{
+    return strcasecmp(conf_current()->options.server_reset_query, "DISCARD ALL") == 0;
+}
+
+/* Settings, those that were replayed among them, are gone after it whatever the query is: the next session
+ * is told so. DISCARD ALL also undoes what connect_query has set, so that one follows. */
 static void begin_reset(struct server *server)
 {
     const char *connect_query = connect_query_of(server);
-    server->reset_answers = connect_query ? 2 : 1;
+    bool settings = !discards_all();
+    server->reset_answers = 1u + (connect_query != NULL) + settings;
     server_send_query(server, conf_current()->options.server_reset_query);
+    if (settings)
+        server_send_query(server, "RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL");
     if (connect_query)
         server_send_query(server, connect_query);
 }
@@ -114,7 +123,7 @@ static void end_reset(struct server *server)
     if (!server->checking) {
         statements_clear(server->statements);
         server->unnamed_statement = 0;
-        if (strcasecmp(conf_current()->options.server_reset_query, "DISCARD ALL") == 0)
+        if (discards_all())
             server->sequence_mark = 0;
     }
     pool_lock(server->pool);

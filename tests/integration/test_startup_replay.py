@@ -209,6 +209,38 @@ def test_random_transactions_of_clients_with_different_parameters(make_twins, pr
         pair.probe()
 
 
+@pytest.mark.parametrize("options", [{"server_reset_query_always": 1}, {}], ids=["always", "after a pin"])
+def test_no_reset_query_leaves_parameters_to_the_next_client(make_proxy, make_twins, shared, options):
+    """naive: what a reset query leaves alone is believed to be gone."""
+    proxy = make_proxy(shared, default_pool_size=1, query_wait_timeout="5s", server_reset_query="select 4713 as reset", **options)
+    proxy.wait_for_catalog()
+    plain = make_twins(proxy)
+    for parameters in PARAMETERS[1], PARAMETERS[4], PARAMETERS[6]:
+        pair = make_twins(proxy, parameters)
+        plain.probe(), pair.probe(), plain.probe(), pair.probe()
+        pair.query("set datestyle to 'SQL'")
+        pair.query("set role keeper")
+        if not options:
+            pair.query("listen startup_replay")
+            assert pins(proxy)
+            pair.through.close()
+        plain.probe()
+
+
+@pytest.mark.parametrize("parameters", [PARAMETERS[1], PARAMETERS[6]], ids=["name", "zone"])
+def test_a_local_default_outside_a_block_only_warns(make_twins, proxy, parameters):
+    pair, other = make_twins(proxy, parameters), make_twins(proxy, {"application_name": "other"})
+    for sql in ("set local timezone to default", "set local timezone to default;", "set local application_name to default"):
+        other.probe()
+        pair.query(sql)
+        pair.query("begin; " + sql + "; select current_setting('timezone'), current_setting('application_name'); commit")
+        pair.query("begin")
+        pair.query(sql)
+        pair.probe()
+        pair.query("rollback")
+        pair.probe()
+
+
 # ---- what it costs, and what it does not ----
 
 
