@@ -163,8 +163,10 @@ void names_parse_unnamed(struct session *session, struct buf *before)
 void names_settle_unnamed(struct session *session)
 {
     if (!session->unnamed_id || session->unnamed_prototype || session->status == 'E' ||
-        session->unnamed_version != realm_wanted(session->database->realm))
+        session->unnamed_version != realm_wanted(session->database->realm) ||
+        session->unit.settled_id == session->unnamed_id)
         return;
+    session->unit.settled_id = session->unnamed_id;
     names_ensure_unnamed(session);
     names_learn_unnamed(session);
 }

@@ -150,7 +150,9 @@ struct unit {
     uint64_t
         looked_id; /* the statement whose prototype was asked for, for the message to be sent next */
     uint64_t changed_id; /* one whose prototype is another than when it was prepared */
-    bool held;           /* nothing goes on before all that is owed has been answered */
+    uint64_t
+        settled_id; /* the unnamed statement whose prototype was asked for before names moved */
+    bool held;      /* nothing goes on before all that is owed has been answered */
     size_t
         pass_left; /* bytes of a message that is being passed on in pieces; may outlive its unit */
     size_t skip_left; /* bytes of a message that is being dropped; likewise */

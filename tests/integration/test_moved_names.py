@@ -381,3 +381,12 @@ def test_a_close_that_was_skipped_leaves_what_was_told(clients):
     a.run(), a.describe()
     a.back("set search_path to two")
     a.run(), a.describe()
+
+
+def test_the_unnamed_statement_is_asked_for_before_names_move_and_not_again(clients):
+    """Two moves in one pipeline: by the second one it is too late to ask."""
+    (client,) = clients(1)
+    client.parse("set local search_path to two", "mover")
+    client.ask(wire.parse("select * from u"), wire.bind(), wire.execute(),
+               wire.bind((), "mover"), wire.execute(), wire.bind((), "mover"), wire.execute(), wire.sync())
+    client.ask(wire.bind(), wire.execute(), wire.sync())
