@@ -319,7 +319,9 @@ void lazy_send_snapshot_before(struct session *session, const struct pgwire_fram
         return; /* it may be answered here as well */
     if (!query) {
         names_put_parse(session, slice_of("", 0), slice_of_text("SELECT"), slice_of("", 0));
-        ASSERT(owed_push(&session->owed, 'P', OWED_DISCARD) != NULL);
+        struct owed_entry *entry = owed_push(&session->owed, 'P', OWED_DISCARD);
+        ASSERT(entry != NULL);
+        entry->begins = true; /* a Query behind it has no Sync */
         session->server->unnamed_statement = 0;
     }
     session->transaction.owes_snapshot = false;

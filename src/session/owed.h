@@ -33,8 +33,9 @@ struct owed_entry {
     uint8_t source;  /* enum owed_source */
     bool unnamed;    /* P, B: the unnamed statement */
     bool asks;       /* DISCARD: of a question before COMMIT */
-    bool begins;     /* DISCARD: of a deferred BEGIN, without which nothing behind it may run */
-    bool proves;     /* discarded Q: whether anything is left of what a pin is for */
+    bool
+        begins; /* DISCARD: of a deferred BEGIN or its snapshot, without which nothing behind it may run */
+    bool proves; /* discarded Q: whether anything is left of what a pin is for */
     bool fails;  /* DISCARD: the Sync of a block that was made to fail: it says E, or all is lost */
     bool replay; /* discarded Q: the backend is made one of the session's; if that fails, it ends */
     bool roles;  /* of a replay: the role may change */

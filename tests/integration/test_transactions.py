@@ -487,3 +487,29 @@ def test_a_long_query_in_a_block_whose_begin_fails_ends_the_session(spoiled, pos
     client.send(long[: len(long) // 2])
     assert wire.errors_of(client.read_to_end())[-1] == "08006"
     assert postgres.query("select count(*) from spoiled") == [["0"]]
+
+
+class Broken(between.Between):
+    """The query that stands for a Parse which was answered here fails, as when it is cancelled."""
+
+    def request(self, data, near, far):
+        far.sendall(data.replace(b"\0SELECT\0", b"\0SELEKT\0"))
+
+
+@pytest.mark.parametrize("extended", [False, True], ids=["simple", "extended"])
+def test_a_snapshot_that_fails_fails_what_stands_behind_it(make_proxy, postgres, extended):
+    gate = Broken(postgres.port)
+    proxy = make_proxy(postgres, databases={"*": f"host=127.0.0.1 port={gate.port}"})
+    try:
+        with proxy.connect() as client:
+            client.ask(wire.parse("select 1 as one", "a"), wire.sync())
+            client.query("begin")
+            client.ask(wire.parse("select 1 as one", "b"), wire.sync())
+            read_only = "set transaction read only"
+            answer = client.ask(wire.extended(read_only)) if extended else client.ask(wire.query(read_only))
+            assert wire.errors_of(answer) == ["42601"]
+            assert answer[-1] == ready("E")
+            client.query("rollback")
+            assert client.query("select 1 as one") == [["1"]]
+    finally:
+        gate.close()
